@@ -1,0 +1,1 @@
+"""Differentiable operations over compiled kernels, each with its definition in plain torch beside it."""
