@@ -1,0 +1,114 @@
+"""From the command line to a dataclass: tyro for flags and help pages, one sentence for each mistake."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import io
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from distill3d import plugins
+from distill3d.errors import UserError, unknown
+
+Options = TypeVar("Options")
+Words = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
+SceneWord = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
+File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+POSITIONAL = ("Words", "SceneWord")
+
+
+def parse(
+    options: type[Options], argv: Sequence[str], command: str, default: Options | None = None
+) -> Options:
+    """`options` filled from `argv`; `default` replaces the defaults. --help prints a page and exits."""
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            parsed, rest = tyro.cli(
+                options,
+                args=list(argv),
+                prog=f"distill3d {command}",
+                description=inspect.getdoc(options) or "",
+                default=tyro.MISSING_NONPROP if default is None else default,
+                return_unknown_args=True,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(f"{_unboxed(complaint.getvalue())}; see distill3d {command} --help") from stop
+    if rest:
+        raise _unexpected(rest[0], options, command)
+    return parsed
+
+
+def _unexpected(argument: str, options: type, command: str) -> UserError:
+    if argument.startswith("-"):
+        return unknown("flag", argument.split("=")[0], flag_names(options), f"distill3d {command} --help")
+    return UserError(f'unexpected argument "{argument}"; put words that belong together in quotes')
+
+
+def flag_names(options: type, prefix: str = "--") -> list[str]:
+    """Every flag that `options` makes."""
+    names = []
+    for field in dataclasses.fields(options):
+        if str(field.type).rsplit(".", 1)[-1] in POSITIONAL:
+            continue
+        name = field.metadata.get("group", field.name).replace("_", "-")
+        inner = field.metadata.get("options")
+        names += flag_names(inner, f"{prefix}{name}.") if inner else [f"{prefix}{name}"]
+    return names
+
+
+def _unboxed(text: str) -> str:
+    """The first sentence of tyro's framed complaint."""
+    lines = [line.strip(" │") for line in text.splitlines()]
+    body = []
+    for line in lines:
+        if line.startswith("╭"):
+            body = []
+        elif line.startswith(("─", "╰")):
+            break
+        else:
+            body.append(line)
+    return re.sub(r"^Error parsing (\S+): ", r"\1: ", " ".join(body)).rstrip(".")
+
+
+def group(flags: Sequence[plugins.Flag], name: str, kind: str, help_text: str) -> tuple[str, Any, Any]:
+    """A field for `dataclasses.make_dataclass` whose flags are --NAME.*; its class knows which `kind` they are of."""
+    columns = []
+    for flag in flags:
+        annotation = Annotated[flag.annotation, tyro.conf.arg(help=flag.help)]
+        columns.append((flag.name, annotation, dataclasses.field(default=flag.default)))
+    inner = dataclasses.make_dataclass(f"{name}_options", columns, frozen=True, namespace={"kind": kind})
+    required = any(flag.default is dataclasses.MISSING for flag in flags)
+    factory = dataclasses.MISSING if required else inner
+    field = dataclasses.field(default_factory=factory, metadata={"group": name, "options": inner})  # type: ignore[call-overload]
+    return f"{name}_options", Annotated[inner, tyro.conf.arg(name=name, help=help_text)], field
+
+
+def choice(name: str, folder: str, default: str, help_text: str) -> tuple[str, Any, Any]:
+    """A field --NAME whose values are the files of `folder`, each with its line of help."""
+    kinds = plugins.menu(folder)
+    width = max(map(len, kinds), default=0)
+    lines = [help_text, *(f"  {kind:{width}}  {line}" for kind, line in kinds.items())]
+    arg = tyro.conf.arg(help="\n".join(lines), metavar="NAME")
+    return name, Annotated[str, arg], dataclasses.field(default=default)
+
+
+def given(argv: Sequence[str], name: str) -> str | None:
+    """The last value of --NAME on the command line, before anything is parsed."""
+    value = None
+    for i, argument in enumerate(argv):
+        if argument == f"--{name}" and i + 1 < len(argv):
+            value = argv[i + 1]
+        elif argument.startswith(f"--{name}="):
+            value = argument.split("=", 1)[1]
+    return value

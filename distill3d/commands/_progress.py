@@ -1,0 +1,52 @@
+"""Progress of a long loop: a bar with loss, speed and time left on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINES = 10  # how many plain lines a run prints
+
+
+class Show(Protocol):
+    """Told after every step."""
+
+    def __call__(self, number: int, loss: float, seconds: float) -> None: ...
+
+
+@contextmanager
+def progress(total: int, done: int) -> Iterator[Show]:
+    """Show steps `done` + 1 to `total`, on standard error. `seconds` are counted from the first of them."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda number, loss, seconds: _line(total, done, number, loss, seconds)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(None),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4g}  {task.fields[speed]:.1f} steps/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("distilling", total=total, completed=done, loss=float("nan"), speed=0.0)
+        yield lambda number, loss, seconds: bar.update(
+            task, completed=number, loss=loss, speed=(number - done) / max(seconds, 1e-9)
+        )
+
+
+def _line(total: int, done: int, number: int, loss: float, seconds: float) -> None:
+    if number * LINES // total == (number - 1) * LINES // total and number != done + 1:
+        return
+    speed = (number - done) / max(seconds, 1e-9)
+    left = (total - number) / speed
+    print(
+        f"step {number}/{total}  loss {loss:.4g}  {speed:.1f} steps/s  {left:.0f} s left",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,32 @@
+"""What may go wrong through no fault of the program: each error is one sentence for its user."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+
+class UserError(Exception):
+    """What was given, what was expected, and what to do, in one sentence. The exit code is 2."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C where it was expected; says how to go on. The exit code is 130."""
+
+
+def unknown(what: str, given: str, known: Iterable[str], where: str) -> UserError:
+    """`unknown method "esdd"; did you mean esd? distill3d generate --help lists them.`"""
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names) or 'none'}."
+    return UserError(f'unknown {what} "{given}"; {hint} {where} lists them.')
+
+
+@contextmanager
+def given_by_user() -> Iterator[None]:
+    """Inside, things are built from what the user gave: a ValueError becomes a `UserError`."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from error

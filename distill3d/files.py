@@ -1,0 +1,86 @@
+"""Scenes in files: `load(path)` and `save(scene, path)`; the suffix and the first bytes choose the format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distill3d import atomic, plugins
+from distill3d.camera import Cameras
+from distill3d.errors import UserError
+from distill3d.formats import ply_gaussians, safetensors_scene, transforms_json
+from distill3d.scene import Scene
+
+SCENES = ("scene.ply", "scene.safetensors")
+MAX_BYTES = 8 << 30
+
+
+def load(path: Path | str) -> Scene:
+    """The scene in a file (.ply with Gaussians, .safetensors of ours) or in a run's folder."""
+    path = _scene_file(Path(path))
+    data = _read(path)
+    with _naming(path):
+        if data.startswith(b"ply"):
+            return _kind("gaussians")(**ply_gaussians.read(data))
+        if path.suffix == ".safetensors":
+            kind, state = safetensors_scene.read(data)
+            return _kind(kind).from_state(state)
+        raise UserError("not a scene; expected a .ply with Gaussians, a .safetensors, or a run's folder")
+
+
+def save(scene: Scene, path: Path | str) -> None:
+    """Write `scene` as .ply (Gaussians only) or .safetensors (any kind), all or nothing."""
+    path = Path(path)
+    kind = kind_of(scene)
+    if path.suffix == ".ply" and kind == "gaussians":
+        atomic.write(path, ply_gaussians.write(scene.state_dict()))
+    elif path.suffix == ".safetensors":
+        atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
+    else:
+        raise UserError(
+            f"{path}: {kind} cannot be saved as {path.suffix or 'a file without suffix'}; use .safetensors"
+        )
+
+
+def load_cameras(path: Path | str) -> Cameras:
+    """The cameras of a transforms.json."""
+    path = Path(path)
+    data = _read(path)
+    with _naming(path):
+        return transforms_json.read(data)
+
+
+def kind_of(scene: Scene) -> str:
+    """The name of a scene's kind: that of its file in representations/."""
+    return type(scene).__module__.rsplit(".", 1)[-1]
+
+
+def _kind(name: str) -> type[Scene]:
+    return plugins.load("representations", name, "kind of scene", "distill3d generate --help")
+
+
+def _scene_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    for name in SCENES:
+        if (path / name).is_file():
+            return path / name
+    raise UserError(
+        f"{path} holds no scene ({' or '.join(SCENES)}); if the run was stopped, --resume it first"
+    )
+
+
+def _read(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise UserError(f"{path} has {path.stat().st_size} bytes; at most {MAX_BYTES} are read")
+    return path.read_bytes()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Inside, an error about the content gets the file's name."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error

@@ -1,0 +1,95 @@
+"""PLY, the container: elements of named properties. Read by name; every length and count is checked first.
+
+Source: Greg Turk, "The PLY Polygon File Format" (1994).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill3d.errors import UserError
+
+MAX_COUNT = 50_000_000
+MAX_HEADER_BYTES = 64 * 1024
+MAX_PROPERTIES = 1024
+ENDIANS = {"binary_little_endian": "<", "binary_big_endian": ">"}
+TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4"}
+TYPES |= {"double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4"}
+TYPES |= {"uint32": "u4", "float32": "f4", "float64": "f8"}
+
+
+@dataclass
+class Element:
+    """`element NAME COUNT` of a header, with its properties."""
+
+    name: str
+    count: int
+    properties: list[tuple[str, str]] = field(default_factory=list)
+    lists: bool = False
+    """Whether a property is a list, so that the rows have no common length."""
+
+
+def read_element(data: bytes, name: str) -> np.ndarray[Any, Any]:
+    """The rows of one element as a structured array. Elements before it may not hold lists."""
+    endian, elements, at = read_header(data)
+    for element in elements:
+        if element.lists:
+            raise UserError(
+                f"the PLY's element {element.name} holds lists; expected plain numbers, as in Gaussians"
+            )
+        row = np.dtype([(n, endian + t) for n, t in element.properties])
+        size = element.count * row.itemsize
+        if at + size > len(data):
+            raise UserError(
+                f"the PLY ends after {len(data)} bytes, but {element.count} rows of {element.name} need "
+                f"{at + size}; the file is cut short, so fetch it again"
+            )
+        if element.name == name:
+            return np.frombuffer(data, row, element.count, at)
+        at += size
+    raise UserError(f"the PLY has no element {name}; it has {', '.join(e.name for e in elements) or 'none'}")
+
+
+def read_header(data: bytes) -> tuple[str, list[Element], int]:
+    """The byte order as NumPy writes it, the elements, and where the rows begin."""
+    end = data.find(b"end_header", 0, MAX_HEADER_BYTES)
+    line_end = data.find(b"\n", end)
+    if not data.startswith(b"ply") or end < 0 or line_end < 0:
+        raise UserError("not a PLY: expected a header from ply to end_header at the start of the file")
+    endian, elements = "", list[Element]()
+    for line in data[:end].decode("ascii", errors="replace").splitlines()[1:]:
+        words = line.split()
+        match words:
+            case ["format", kind, _] if kind in ENDIANS:
+                endian = ENDIANS[kind]
+            case ["format", kind, *_]:
+                raise UserError(f"the PLY is {kind}; expected binary, so convert it first")
+            case ["element", name, count] if count.isdecimal() and int(count) <= MAX_COUNT:
+                elements.append(Element(name, int(count)))
+            case ["property", "list", _, _, _] if elements:
+                elements[-1].lists = True
+            case ["property", kind, name] if elements and kind in TYPES:
+                _add(elements[-1], name, TYPES[kind])
+            case [] | ["comment", *_] | ["obj_info", *_]:
+                pass
+            case _:
+                raise UserError(f'the PLY\'s header has "{line[:60]}"; expected format, element or property')
+    if not endian:
+        raise UserError("the PLY's header names no format; expected binary_little_endian 1.0")
+    return endian, elements, line_end + 1
+
+
+def _add(element: Element, name: str, kind: str) -> None:
+    if len(element.properties) >= MAX_PROPERTIES or name in dict(element.properties):
+        raise UserError(f"the PLY's property {name} comes twice, or there are more than {MAX_PROPERTIES}")
+    element.properties.append((name, kind))
+
+
+def column(rows: np.ndarray[Any, Any], name: str) -> Tensor:
+    """One property as float32."""
+    return torch.from_numpy(rows[name].astype(np.float32))

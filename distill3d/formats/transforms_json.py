@@ -1,0 +1,81 @@
+"""transforms.json: cameras as the Blender scenes of NeRF and nerfstudio write them (Mildenhall et al. 2020).
+
+`transform_matrix` takes camera to world in OpenGL's camera (y up, z backward); the intrinsics are in pixels,
+or one horizontal `camera_angle_x` in radians; each may stand at the top or in a frame.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import torch
+
+from distill3d.camera import Cameras
+from distill3d.errors import UserError
+
+MAX_FRAMES = 100_000
+MAX_SIDE_PX = 16384
+
+
+def read(data: bytes) -> Cameras:
+    """The cameras in the file's order. All frames must have one size; lens distortion is refused."""
+    try:
+        content = json.loads(data)
+        frames = content["frames"]
+        poses = torch.tensor([f["transform_matrix"] for f in frames], dtype=torch.float64)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"no cameras in it ({error!r}); expected JSON with frames of a transform_matrix"
+        ) from error
+    if poses.ndim != 3 or poses.shape[1:] != (4, 4) or not 0 < len(poses) <= MAX_FRAMES:
+        raise UserError(f"camera matrices of shape {tuple(poses.shape)}; expected 1 to {MAX_FRAMES} of 4 x 4")
+    if not torch.isfinite(poses).all() or (torch.linalg.det(poses[:, :3, :3]) - 1).abs().max() > 1e-2:
+        raise UserError("a transform_matrix is not a rigid motion; expected a rotation and a translation")
+    views = [{**content, **frame} for frame in frames]
+    sizes = {(_size(v, "w"), _size(v, "h")) for v in views}
+    if len(sizes) > 1:
+        raise UserError(f"frames of {len(sizes)} sizes; expected one w and h for all, so split the file")
+    (width, height) = sizes.pop()
+    if any(v.get(k, 0) for v in views for k in ("k1", "k2", "k3", "k4", "p1", "p2")):
+        raise UserError(
+            "the cameras have lens distortion (k1 …); expected pinhole cameras, so undistort first"
+        )
+    intrinsics = torch.tensor([_intrinsics(v, width, height) for v in views], dtype=torch.float32)
+    opencv = poses @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+    return Cameras(torch.linalg.inv(opencv).float(), intrinsics, width, height)
+
+
+def write(cameras: Cameras) -> bytes:
+    """The file for cameras [N]; each frame names the picture that the render command writes for it."""
+    flip = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+    poses = torch.linalg.inv(cameras.world_to_camera.double()) @ flip
+    frames = []
+    for i, (pose, (fx, fy, cx, cy)) in enumerate(
+        zip(poses.tolist(), cameras.intrinsics.tolist(), strict=True)
+    ):
+        lens = {"fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy}
+        frames.append({"file_path": f"{i:04d}.png", **lens, "transform_matrix": pose})
+    return json.dumps({"w": cameras.width, "h": cameras.height, "frames": frames}, indent=1).encode()
+
+
+def _size(view: dict[str, Any], key: str) -> int:
+    value = view.get(key)
+    if not isinstance(value, int | float) or value != int(value) or not 0 < value <= MAX_SIDE_PX:
+        raise UserError(f"{key} is {value!r}; expected the pictures' size, 1 to {MAX_SIDE_PX} pixels")
+    return int(value)
+
+
+def _intrinsics(view: dict[str, Any], width: int, height: int) -> list[float]:
+    """fx, fy, cx, cy in pixels; the centre is the picture's where the file names none."""
+    if "fl_x" in view:
+        fx = float(view["fl_x"])
+    elif "camera_angle_x" in view:
+        fx = 0.5 * width / math.tan(0.5 * float(view["camera_angle_x"]))
+    else:
+        raise UserError("neither fl_x nor camera_angle_x; expected one of them, to know the focal length")
+    fy = float(view.get("fl_y", fx))
+    if not (0 < fx < math.inf and 0 < fy < math.inf):
+        raise UserError(f"focal lengths {fx:g} and {fy:g} px; expected positive numbers")
+    return [fx, fy, float(view.get("cx", width / 2)), float(view.get("cy", height / 2))]
