@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,12 +21,12 @@ class Scene(nn.Module):
     """
 
     @classmethod
-    def start(cls) -> Self:
+    def start(cls) -> Scene:
         """A fresh scene to be distilled into; in each kind, its keywords are the --scene.* flags."""
         raise TypeError(f"{cls.__name__} cannot be started from nothing")
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> Scene:
         """The scene whose `state_dict()` was `state`; tensors may have any count of primitives."""
         raise TypeError(f"{cls.__name__} cannot be restored")
 

@@ -1,0 +1,154 @@
+"""The one loop: a student scene is rendered, a teacher says how the rendering is wrong, the student improves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill3d.camera import Cameras
+from distill3d.moment import Moment
+from distill3d.rendering import Rendering
+from distill3d.scene import Scene
+
+PATIENCE = 25  # steps that a scene may be invisible before the run is given up
+INVISIBLE = 1e-4  # mean alpha under which nothing is seen
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a teacher says: a scalar to descend, and the named numbers it is made of."""
+
+    total: Float[Tensor, ""]
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """Looks at renderings and says how they are wrong. May keep state, which checkpoints carry."""
+
+    def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@runtime_checkable
+class CameraSource(Protocol):
+    """Draws the cameras of a step."""
+
+    def cameras(self, moment: Moment, *, views: int, width: int, height: int) -> Cameras: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run, after it was taken."""
+
+    number: int
+    """1 to `steps`."""
+    steps: int
+    loss: float
+    parts: dict[str, float]
+    seconds: float
+    """Since the loop was entered."""
+    cameras: Cameras
+    rendering: Rendering
+    """What the teacher saw, detached."""
+    state: Callable[[], dict[str, Any]]
+    """Everything needed to go on bit for bit; pass it to `distill(state=)`."""
+
+
+class Collapsed(RuntimeError):
+    """The run cannot come to anything any more; says why in one sentence."""
+
+
+def distill(
+    student: Scene,
+    teacher: Teacher,
+    *,
+    steps: int,
+    rig: CameraSource,
+    views: int = 4,
+    size: int = 64,
+    seed: int = 0,
+    state: dict[str, Any] | None = None,
+) -> Iterator[Step]:
+    """Improve `student` in place, `steps` times; yields after every step.
+
+    views: cameras per step. size: side of the square pictures in pixels. state: a `Step.state()` of an earlier run
+    with the same arguments, whose `state["student"]` the student was restored from; the rest of the run is then the
+    same to the last bit (on one machine, with the same number of threads).
+
+    Raises Collapsed if a loss or a parameter is not finite, or nothing has been visible for a while.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(_groups(student), betas=(0.9, 0.99), eps=1e-15, fused=True)
+    rates = [(g["lr"], g["lr_final"]) for g in optimizer.param_groups]
+    done, unseen = 0, 0
+    if state is not None:
+        done, unseen = state["number"], state["unseen"]
+        optimizer.load_state_dict(state["optimizer"])
+        generator.set_state(state["generator"])
+        teacher.load_state_dict(state["teacher"])
+    begun = time.perf_counter()
+    for number in range(done + 1, steps + 1):
+        moment = Moment(number, steps, generator)
+        for group, (first, last) in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = first * (last / first) ** moment.progress
+        cameras = rig.cameras(moment, views=views, width=size, height=size)
+        rendering = student.render(cameras)
+        loss = teacher(cameras, rendering, moment)
+        penalty = student.penalty()
+        total = loss.total if penalty is None else loss.total + penalty
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        with torch.no_grad():
+            student.grow(number, steps, optimizer, generator)
+        unseen = unseen + 1 if rendering.alpha.detach().mean() < INVISIBLE else 0
+        _watch(student, float(total.detach()), number, unseen)
+
+        def snapshot(number: int = number, unseen: int = unseen) -> dict[str, Any]:
+            return {
+                "number": number,
+                "unseen": unseen,
+                "student": student.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "generator": generator.get_state(),
+                "teacher": teacher.state_dict(),
+            }
+
+        yield Step(
+            number,
+            steps,
+            float(total.detach()),
+            {name: float(value.detach()) for name, value in loss.parts.items()},
+            time.perf_counter() - begun,
+            cameras,
+            rendering.detach(),
+            snapshot,
+        )
+
+
+def _groups(student: Scene) -> list[dict[str, Any]]:
+    """The student's groups, each with a final learning rate."""
+    return [{"lr_final": group["lr"], **group} for group in student.param_groups()]
+
+
+def _watch(student: Scene, loss: float, number: int, unseen: int) -> None:
+    if loss != loss or loss in (float("inf"), float("-inf")):
+        raise Collapsed(f"the loss became {loss} at step {number}; lower the learning rates or try another seed")
+    if unseen >= PATIENCE:
+        raise Collapsed(
+            f"the scene has been empty for {unseen} steps (step {number}); "
+            "start it with more or larger primitives, or lower its opacity's learning rate"
+        )
+    for name, parameter in student.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise Collapsed(f"{name} is not finite after step {number}; lower its learning rate or try another seed")

@@ -1,0 +1,52 @@
+"""The exact denoiser of a mixture of Gaussians Σ_k π_k N(c_k, s²): its posterior mean, in closed form.
+
+With x_t = α x + σ ε the mixture noised is Σ_k π_k N(α c_k, v), v = α² s² + σ², so
+
+    r_k ∝ π_k exp(-‖x_t - α c_k‖² / 2v)          responsibilities
+    E[x | x_t] = Σ_k r_k c_k + (α s² / v) (x_t - α Σ_k r_k c_k)
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def responsibilities(
+    overlaps: Float[Tensor, "B K"],
+    squares: Float[Tensor, "#B K"],
+    log_weights: Float[Tensor, "#B K"] | float,
+    alpha: Float[Tensor, "B"],
+    variance: Float[Tensor, "B"],
+) -> Float[Tensor, "B K"]:
+    """r_k from the overlaps x_t·c_k and the squares ‖c_k‖²; `variance` is v."""
+    a, v = alpha[:, None], variance[:, None]
+    return torch.softmax((a * overlaps - 0.5 * a**2 * squares) / v + log_weights, -1)
+
+
+def shrink(
+    x_t: Float[Tensor, "B D"],
+    nearest: Float[Tensor, "B D"],
+    alpha: Float[Tensor, "B"],
+    sigma: Float[Tensor, "B"],
+    spread: float,
+) -> Float[Tensor, "B D"]:
+    """E[x | x_t] from `nearest` = Σ_k r_k c_k and the components' standard deviation `spread` = s."""
+    a, v = alpha[:, None], (alpha**2 * spread**2 + sigma**2)[:, None]
+    return nearest + (a * spread**2 / v) * (x_t - a * nearest)
+
+
+def posterior_mean(
+    x_t: Float[Tensor, "B D"],
+    centres: Float[Tensor, "K D"],
+    alpha: Float[Tensor, "B"],
+    sigma: Float[Tensor, "B"],
+    *,
+    spread: float = 0.0,
+    log_weights: Float[Tensor, "#B K"] | float = 0.0,
+) -> Float[Tensor, "B D"]:
+    """E[x | x_t] for components at `centres` with standard deviation `spread` and weights exp(log_weights)."""
+    variance = alpha**2 * spread**2 + sigma**2
+    r = responsibilities(x_t @ centres.T, centres.square().sum(-1)[None], log_weights, alpha, variance)
+    return shrink(x_t, r @ centres, alpha, sigma, spread)

@@ -1,0 +1,35 @@
+"""Moment: where in a run we are, with the run's only source of randomness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Step `number` of `steps` (1 to steps). All that is random in a run is drawn from `generator`, in order."""
+
+    number: int
+    steps: int
+    generator: torch.Generator
+
+    @property
+    def progress(self) -> float:
+        """0 at the first step, 1 at the last."""
+        return (self.number - 1) / max(self.steps - 1, 1)
+
+    def between(self, first: float, last: float) -> float:
+        """Linearly from `first` at the run's start to `last` at its end."""
+        return first + (last - first) * self.progress
+
+    def uniform(self, *shape: int) -> Float[Tensor, "..."]:
+        """Uniform numbers in [0, 1)."""
+        return torch.rand(shape, generator=self.generator)
+
+    def normal(self, *shape: int) -> Float[Tensor, "..."]:
+        """Standard normal numbers."""
+        return torch.randn(shape, generator=self.generator)

@@ -1,0 +1,116 @@
+"""Prior: the contract of a diffusion model. Its kinds live in priors/.
+
+Every prior speaks noise prediction on continuous t in [0, 1]; other parametrisations are converted at its border.
+Letters: x_t = α x + σ ε, with α² + σ² = 1 (variance preserving).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill3d.camera import Cameras
+from distill3d.rendering import Rendering
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a prior is told about pictures [B]: words, and how they were taken."""
+
+    prompt: str | None
+    """None is the null prompt of classifier-free guidance."""
+    cameras: Cameras | None = None
+    background: Float[Tensor, "B 3"] | None = None
+    """The colour behind the object, for priors that know one."""
+
+    def __getitem__(self, rows: Tensor) -> Condition:
+        """The condition of some of the pictures."""
+        return replace(
+            self,
+            cameras=None if self.cameras is None else self.cameras[rows],
+            background=None if self.background is None else self.background[rows],
+        )
+
+    def same_background(self, count: int) -> list[Tensor]:
+        """The pictures 0 to `count` - 1 as groups of indices that share a background."""
+        if self.background is None:
+            return [torch.arange(count)]
+        _, group = torch.unique(self.background, dim=0, return_inverse=True)
+        return [(group == g).nonzero()[:, 0] for g in range(int(group.max()) + 1)]
+
+    def without_prompt(self) -> Condition:
+        return replace(self, prompt=None)
+
+
+class Prior:
+    """A diffusion model of pictures. `B ...` is a batch in the space that `encode` maps to."""
+
+    guidance_scale: float = 1.0
+    """The classifier-free guidance that suits this prior."""
+
+    def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
+        """What `noise` needs to know about pictures of `prompt` taken by `cameras` in front of `background`."""
+        return Condition(prompt, cameras, background)
+
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B ..."]:
+        """Pictures in [0, 1] to the prior's space; here pixels in [-1, 1]."""
+        return rgb * 2 - 1
+
+    def show(self, rendering: Rendering, condition: Condition) -> Float[Tensor, "B ..."]:
+        """A rendering as the prior sees it: in front of the condition's background (one, or one each), encoded."""
+        background = (1.0, 1.0, 1.0) if condition.background is None else condition.background
+        return self.encode(rendering.over(background))
+
+    def noise(
+        self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B ..."]:
+        """The prediction of ε in `noisy` = α x + σ ε; the score is -noise / σ."""
+        raise TypeError(f"{type(self).__name__} predicts no noise")
+
+    def alpha_sigma(self, t: Float[Tensor, "B"]) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
+        """α and σ at t; here the cosine schedule α = cos(πt/2), σ = sin(πt/2)."""
+        return torch.cos(t * (math.pi / 2)), torch.sin(t * (math.pi / 2))
+
+
+def per_picture(values: Float[Tensor, "B"], pictures: Float[Tensor, "B ..."]) -> Tensor:
+    """`values` [B] shaped to multiply `pictures` [B, ...]."""
+    return values.reshape(-1, *[1] * (pictures.ndim - 1))
+
+
+def noise_from_clean(
+    clean: Float[Tensor, "B ..."],
+    noisy: Float[Tensor, "B ..."],
+    alpha: Float[Tensor, "B"],
+    sigma: Float[Tensor, "B"],
+) -> Float[Tensor, "B ..."]:
+    """ε = (x_t - α x) / σ from a prediction of the clean picture."""
+    return (noisy - per_picture(alpha, noisy) * clean) / per_picture(sigma, noisy)
+
+
+def clean_from_noise(
+    noise: Float[Tensor, "B ..."],
+    noisy: Float[Tensor, "B ..."],
+    alpha: Float[Tensor, "B"],
+    sigma: Float[Tensor, "B"],
+) -> Float[Tensor, "B ..."]:
+    """x = (x_t - σ ε) / α from a prediction of the noise."""
+    return (noisy - per_picture(sigma, noisy) * noise) / per_picture(alpha, noisy)
+
+
+def guided(
+    prior: Prior, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition, scale: float
+) -> Float[Tensor, "B ..."]:
+    """Classifier-free guidance ε_u + s (ε_c - ε_u): s = 0 is unconditional, s = 1 conditional.
+
+    Source: Ho & Salimans 2022 (arXiv 2207.12598), in the convention of diffusers.
+    """
+    if scale == 1:
+        return prior.noise(noisy, t, condition)
+    unconditional = prior.noise(noisy, t, condition.without_prompt())
+    if scale == 0:
+        return unconditional
+    return unconditional + scale * (prior.noise(noisy, t, condition) - unconditional)

@@ -1,0 +1,153 @@
+"""The closed world's own prior: the exact score of a mixture of renders, with no training and no download.
+
+A prompt names procedural objects; some instances of it are rendered from many cameras. The prior is the mixture
+Σ_k π_k N(c_k, s²) over these renders, whose posterior mean is a softmax-weighted sum of them (see mixture.py).
+View words restrict the mixture to renders from like directions. Two dials make the classic failures appear:
+
+    π(camera)        = (1 - bias) uniform + bias (von Mises around the front)
+    π(camera | view) = (1 - leak) π restricted to the view + leak π restricted to the front
+
+A render c = 2 (rgb + (1 - a) b) - 1 is linear in the background b, so one bank serves every background.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill3d.camera import Cameras, azimuth_elevation
+from distill3d.mixture import responsibilities, shrink
+from distill3d.prior import Condition, Prior, noise_from_clean
+from distill3d.world.bank import Bank, bank_of, everything
+from distill3d.world.grammar import Description, describe
+from distill3d.world.views import in_view
+
+FRONT_CONCENTRATION = 4.0  # von Mises κ of the biased cameras
+
+
+@dataclass
+class Exact(Prior):
+    """The exact score of the closed world's renders; `leak` and `bias` make it favour front views."""
+
+    leak: Annotated[float, "how often a view word still yields front views, 0 to 1"] = 0.0
+    bias: Annotated[float, "how concentrated on the front the renders are, 0 to 1"] = 0.0
+    instances: Annotated[int, "how many variations of the object the prior knows"] = 8
+    stations: Annotated[int, "from how many cameras each of them was rendered"] = 128
+    view_deg: Annotated[float, "how far, in degrees, a view word reaches around the camera"] = 30.0
+    view_prompts: Annotated[bool, "whether the prompt gets a view word from the camera"] = True
+    spread: Annotated[float, "standard deviation of a pixel around its render, in [-1, 1] units"] = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("leak", "bias"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"prior.{name} is {getattr(self, name):g}; expected a number from 0 to 1")
+        for name in ("instances", "stations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"prior.{name} is {getattr(self, name)}; expected a whole number from 1")
+        self._banks: dict[tuple[str | None, int, int], _Pictures] = {}
+
+    def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
+        """Unknown words in `prompt` are refused here, before any work is done."""
+        describe(prompt)
+        return Condition(prompt, cameras, background)
+
+    def noise(
+        self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B H W 3"]:
+        """ε from the mixture's posterior mean; exact for any guidance, view and background."""
+        pictures = self._pictures(condition.prompt, noisy.shape[2], noisy.shape[1])
+        alpha, sigma = self.alpha_sigma(t)
+        background = condition.background if condition.background is not None else noisy.new_ones(len(noisy), 3)
+        variance = alpha**2 * self.spread**2 + sigma**2
+        r = responsibilities(
+            pictures.overlaps(noisy, background),
+            pictures.squares(background),
+            self._log_weights(pictures.bank, condition),
+            alpha,
+            variance,
+        )
+        clean = shrink(noisy.flatten(1), pictures.sum(r, background), alpha, sigma, self.spread)
+        return noise_from_clean(clean.reshape(noisy.shape), noisy, alpha, sigma)
+
+    def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
+        key = (prompt, width, height)
+        if key not in self._banks:
+            description = None if prompt is None else describe(prompt)
+            bank = (
+                everything(width=width, height=height)
+                if description is None
+                else bank_of(description, self.instances, self.stations, width=width, height=height)
+            )
+            self._banks[key] = _Pictures(bank)
+        return self._banks[key]
+
+    def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
+        """log π of every render of the bank, for each picture asked about."""
+        azimuths, elevations = azimuth_elevation(bank.cameras)
+        vonmises = (FRONT_CONCENTRATION * (azimuths.cos() - 1)).exp()
+        weights = ((1 - self.bias) / len(azimuths) + self.bias * vonmises / vonmises.sum())[None]
+        view = self._view(bank, condition)
+        if view is not None:
+            front = azimuths.abs() < math.radians(self.view_deg)
+            weights = (1 - self.leak) * _restricted(weights, view) + self.leak * _restricted(weights, front[None])
+        return weights.clamp_min(1e-30).log()
+
+    def _view(self, bank: Bank, condition: Condition) -> Tensor | None:
+        """Which renders the view word means: one in the prompt itself, or the camera's surroundings."""
+        if condition.prompt is None:
+            return None
+        word = describe(condition.prompt).view
+        if word is not None:
+            return in_view(word, *azimuth_elevation(bank.cameras))[None]
+        if not self.view_prompts or condition.cameras is None:
+            return None
+        theirs = torch.nn.functional.normalize(condition.cameras.centres, dim=-1)
+        ours = torch.nn.functional.normalize(bank.cameras.centres, dim=-1)
+        nearness = theirs @ ours.T
+        reach = torch.full_like(nearness[:, :1], math.cos(math.radians(self.view_deg)))
+        return nearness >= torch.minimum(reach, nearness.amax(-1, keepdim=True))
+
+
+def _restricted(weights: Float[Tensor, "#B K"], to: Tensor) -> Float[Tensor, "B K"]:
+    """`weights` where `to` holds, summing to one; all of them if it holds nowhere."""
+    kept = torch.where(to, weights, 0.0)
+    kept = torch.where(kept.sum(-1, keepdim=True) > 0, kept, weights)
+    return kept / kept.sum(-1, keepdim=True)
+
+
+class _Pictures:
+    """A bank's renders as vectors, split so that c = C + M b holds for every background b: C = 2 rgb - 1, M = 2 (1 - a)."""
+
+    def __init__(self, bank: Bank) -> None:
+        self.bank = bank
+        rgba = bank.rgba.float() / 255
+        self.colour = (2 * rgba[..., :3] - 1).flatten(1)
+        self.missing = (2 * (1 - rgba[..., 3])).flatten(1)
+
+    @cached_property
+    def _moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        by_channel = self.colour.unflatten(1, (-1, 3))
+        cross = torch.einsum("kpc,kp->kc", by_channel, self.missing)
+        return self.colour.square().sum(-1), cross, self.missing.square().sum(-1)
+
+    def squares(self, background: Float[Tensor, "B 3"]) -> Float[Tensor, "B K"]:
+        """‖c_k‖² in front of each background."""
+        colour, cross, missing = self._moments
+        return colour + 2 * background @ cross.T + background.square().sum(-1, keepdim=True) * missing
+
+    def overlaps(self, x: Float[Tensor, "B H W 3"], background: Float[Tensor, "B 3"]) -> Float[Tensor, "B K"]:
+        """x·c_k in front of each background."""
+        along = (x * background[:, None, None]).sum(-1)
+        return x.flatten(1) @ self.colour.T + along.flatten(1) @ self.missing.T
+
+    def sum(self, r: Float[Tensor, "B K"], background: Float[Tensor, "B 3"]) -> Float[Tensor, "B D"]:
+        """Σ_k r_k c_k; weights that float32 could not add to 1 are left out."""
+        kept = (r.amax(0) > 1e-8).nonzero()[:, 0]
+        colour, missing = r[:, kept] @ self.colour[kept], r[:, kept] @ self.missing[kept]
+        return colour + (missing[..., None] * background[:, None]).flatten(1)

@@ -1,0 +1,173 @@
+"""3-D Gaussians, splatted. Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field Rendering".
+
+Densification ranks primitives by the pull of the loss on their screen position, as in the paper, but splits a fixed
+share of the best instead of comparing with a threshold, so that the scale of the loss does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill3d.camera import Cameras
+from distill3d.ops.splat import splat
+from distill3d.rendering import Rendering, concatenate
+from distill3d.rotation import matrix_from_wxyz
+from distill3d.scene import WANT, Scene
+from distill3d.sh import rgb_from_degree_0, degree_0_from_rgb, radiance
+
+LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
+
+
+class Gaussians(Scene):
+    """N anisotropic Gaussians with opacity and spherical-harmonics colour; grows where the loss pulls."""
+
+    def __init__(
+        self,
+        means: Float[Tensor, "N 3"],
+        wxyz: Float[Tensor, "N 4"],
+        log_scales: Float[Tensor, "N 3"],
+        opacity_logits: Float[Tensor, "N"],
+        sh: Float[Tensor, "N K 3"],
+        *,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        for name, value in zip(LEARNED, (means, wxyz, log_scales, opacity_logits, sh), strict=True):
+            self.register_parameter(name, nn.Parameter(value.detach().clone()))
+        self.register_buffer("limit", torch.tensor(len(means) if limit is None else limit))
+        self.register_buffer("pull", torch.zeros(len(means)))
+        self._probe: Tensor | None = None
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        seed: int = 0,
+        count: Annotated[int, "how many Gaussians to start with"] = 2000,
+        limit: Annotated[int, "how many Gaussians there may be after growing"] = 6000,
+        radius: Annotated[float, "radius of the ball they start in"] = 0.8,
+        opacity: Annotated[float, "their opacity at the start"] = 0.1,
+    ) -> Gaussians:
+        """Grey Gaussians spread evenly in a ball, as large as the gaps between them."""
+        if count < 1 or limit < count or not 0 < opacity < 1 or not 0 < radius <= 1:
+            raise ValueError(
+                f"gaussians cannot start with count {count}, limit {limit}, radius {radius:g}, opacity {opacity:g}; "
+                "expected 1 <= count <= limit, 0 < radius <= 1 and 0 < opacity < 1"
+            )
+        generator = torch.Generator().manual_seed(seed)
+        directions = nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=-1)
+        means = directions * torch.rand(count, 1, generator=generator) ** (1 / 3) * radius
+        spacing = torch.tensor(radius * (4.19 / count) ** (1 / 3) * 0.6)
+        return cls(
+            means,
+            torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
+            spacing.log().repeat(count, 3),
+            torch.logit(torch.tensor(opacity)).repeat(count),
+            degree_0_from_rgb(torch.full((count, 3), 0.5))[:, None],
+            limit=limit,
+        )
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Gaussians:
+        scene = cls(*[state[name] for name in LEARNED], limit=int(state["limit"]))
+        scene.load_state_dict(state)
+        return scene
+
+    def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
+        """Splats; depth is Σ w z of the centres. Colours beyond degree 0 depend on the camera: one call for each."""
+        if self.sh.shape[1] > 1 and cameras.shape:
+            flat = [self._splat(cameras[i : i + 1], want) for i in range(len(cameras))]
+            return concatenate(flat)
+        return self._splat(cameras, want)
+
+    def _splat(self, cameras: Cameras, want: Collection[str]) -> Rendering:
+        if torch.is_grad_enabled() and self.means.requires_grad:
+            self._probe = torch.zeros(*cameras.shape, len(self.means), 2, requires_grad=True)
+        else:
+            self._probe = None
+        image = splat(
+            self.means,
+            self.wxyz,
+            self.log_scales.exp(),
+            self.opacity_logits.sigmoid(),
+            self._colours(cameras),
+            cameras,
+            probe=self._probe,
+        )
+        return Rendering(image.colours, image.alpha, image.depth if "depth" in want else None)
+
+    def _colours(self, cameras: Cameras) -> Float[Tensor, "N 3"]:
+        if self.sh.shape[1] == 1:
+            return rgb_from_degree_0(self.sh[:, 0]).clamp_min(0)
+        directions = nn.functional.normalize(self.means - cameras.centres.reshape(-1, 3)[0], dim=-1)
+        return radiance(self.sh, directions).clamp_min(0)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        rates = {
+            "means": (1e-2, 5e-4),
+            "wxyz": (1e-2, 5e-3),
+            "log_scales": (2e-2, 5e-3),
+            "opacity_logits": (5e-2, 2e-2),
+            "sh": (5e-2, 5e-3),
+        }
+        return [
+            {"name": name, "params": [getattr(self, name)], "lr": first, "lr_final": last}
+            for name, (first, last) in rates.items()
+        ]
+
+    def grow(self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
+        """Drop the transparent and split the most pulled along their longest axis, in forty rounds or fewer."""
+        if self._probe is not None and self._probe.grad is not None:
+            self.pull += self._probe.grad.reshape(-1, len(self.means), 2).norm(dim=-1).sum(0)
+        every = max(steps // 40, 5)
+        if step % every or not 0.05 * steps <= step <= 0.8 * steps:
+            return
+        alive = (self.opacity_logits.sigmoid() > 0.02) & (self.log_scales.amax(-1).exp() < 0.5)
+        kept = alive.nonzero()[:, 0]
+        room = min(int(self.limit) - len(kept), max(len(kept) // 5, 20))
+        split = kept[self.pull[kept].topk(min(max(room, 0), len(kept))).indices]
+        unsplit = kept[~torch.isin(kept, split)]
+        rows = torch.cat([unsplit, split, split])
+        values = {name: getattr(self, name)[rows] for name in LEARNED}
+        self._halve(values, len(unsplit), len(split))
+        self._replace(optimizer, rows, values, fresh=2 * len(split))
+
+    @staticmethod
+    def _halve(values: dict[str, Tensor], first: int, count: int) -> None:
+        """Make the last two runs of `count` rows the two halves of their parents, along the longest axis."""
+        for side, rows in ((-1, slice(first, first + count)), (1, slice(first + count, first + 2 * count))):
+            scales = values["log_scales"][rows].exp()
+            longest = nn.functional.one_hot(scales.argmax(-1), 3).to(scales)
+            axes = matrix_from_wxyz(nn.functional.normalize(values["wxyz"][rows], dim=-1))
+            values["means"][rows] += 0.6 * side * (axes @ (scales * longest)[..., None])[..., 0]
+            values["log_scales"][rows] += longest * -0.5
+
+    def _replace(
+        self, optimizer: torch.optim.Optimizer, rows: Tensor, values: dict[str, Tensor], *, fresh: int
+    ) -> None:
+        """Make `values`, which came from `rows`, the parameters; the moments of the last `fresh` rows start at zero."""
+        for group in optimizer.param_groups:
+            name, (old,) = group["name"], group["params"]
+            new = nn.Parameter(values[name].clone())
+            moments = optimizer.state.pop(old, {})
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in moments:
+                    moments[key] = moments[key][rows]
+                    moments[key][len(rows) - fresh :] = 0
+            optimizer.state[new] = moments
+            group["params"] = [new]
+            self.register_parameter(name, new)
+        self.pull = torch.zeros(len(rows))
+        self._probe = None
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        """As nn.Module, for any count of Gaussians."""
+        for name in LEARNED:
+            self.register_parameter(name, nn.Parameter(torch.empty_like(state_dict[name])))
+        self.pull = torch.zeros_like(state_dict["pull"])
+        return super().load_state_dict(state_dict, strict, assign)

@@ -1,0 +1,50 @@
+"""The score teacher: a prior and an objective say how pictures of the student differ from the prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from distill3d.camera import Cameras
+from distill3d.distill import Loss
+from distill3d.moment import Moment
+from distill3d.objective import Objective, descend
+from distill3d.prior import Prior
+from distill3d.rendering import Rendering
+
+
+@dataclass
+class Score:
+    """Score distillation of `prompt` from `prior` by `objective`.
+
+    backgrounds: the share of pictures put in front of a random colour, the others stand on white. A scene that is
+    seen in front of many colours cannot pass off background as object, nor fade into a white one.
+    """
+
+    prior: Prior
+    objective: Objective
+    prompt: str
+    backgrounds: float = 0.5
+
+    def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
+        condition = self.prior.condition(self.prompt, cameras, self._background(len(cameras), moment))
+        x = self.prior.show(rendering, condition)
+        with torch.no_grad():
+            self.objective.learn(rendering, self.prior, condition, moment)
+            g = self.objective.gradient(x.detach(), self.prior, condition, moment)
+        scale = 1 / x.numel()
+        return Loss(descend(x, g) * scale, {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()})
+
+    def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
+        coloured = moment.uniform(count, 1) < self.backgrounds
+        return torch.where(coloured, moment.uniform(count, 3), 1.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"objective": self.objective.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.objective.load_state_dict(state["objective"])

@@ -1,0 +1,89 @@
+"""The loop: it improves, repeats itself, goes on bit for bit, and gives up with a sentence."""
+
+import itertools
+
+import pytest
+import torch
+
+from distill3d.distill import Collapsed, Loss, distill
+from distill3d.objectives.esd import ESD
+from distill3d.priors.blob import Blob
+from distill3d.representations.gaussians import Gaussians
+from distill3d.representations.voxels import Voxels
+from distill3d.rig import Rig
+from distill3d.teachers.score import Score
+
+STARTS = {
+    "voxels": lambda: Voxels.start(resolution=8, samples=8),
+    "gaussians": lambda: Gaussians.start(count=60, limit=120),
+}
+
+
+def run(kind, *, steps=20, state=None, seed=0):
+    student = STARTS[kind]() if state is None else type(STARTS[kind]()).from_state(state["student"])
+    teacher = Score(Blob(), ESD(entropy=0.5, memory=6), "anything")
+    return student, distill(student, teacher, steps=steps, rig=Rig(), views=2, size=12, seed=seed, state=state)
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_run_taken_up_from_a_checkpoint_ends_bit_for_bit_the_same(kind, tmp_path):
+    whole, steps = run(kind)
+    losses = [step.loss for step in steps]
+    _, steps = run(kind)
+    half = list(itertools.islice(steps, 9))[-1]
+    torch.save(half.state(), tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    resumed, steps = run(kind, state=state)
+    assert [step.loss for step in steps] == losses[9:]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_the_seed_decides():
+    losses = [[step.loss for step in run("voxels", steps=3, seed=seed)[1]] for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_scene_learns_the_colour_of_a_blob():
+    _, steps = run("voxels", steps=150)
+    middles = [step.rendering.over((1.0, 1.0, 1.0))[:, 4:8, 4:8].mean((0, 1, 2)) for step in steps]
+    target = torch.tensor([0.8, 0.2, 0.2])
+    assert (middles[-1] - target).norm() < 0.25 * (middles[0] - target).norm()
+
+
+class Whatever:
+    """A teacher that answers with what it is told to."""
+
+    def __init__(self, loss):
+        self.loss = loss
+
+    def __call__(self, cameras, rendering, moment):
+        return Loss(self.loss(rendering))
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run():
+    steps = distill(STARTS["voxels"](), Whatever(lambda r: r.rgb.sum() * float("nan")), steps=5, rig=Rig(), size=8)
+    with pytest.raises(Collapsed, match="nan at step 1"):
+        list(steps)
+
+
+def test_a_scene_that_vanishes_stops_the_run():
+    student = STARTS["voxels"]()
+    with torch.no_grad():
+        student.raw_density.fill_(-50)
+    steps = distill(student, Whatever(lambda r: r.rgb.sum()), steps=200, rig=Rig(), size=8)
+    with pytest.raises(Collapsed, match="empty for 25 steps"):
+        list(steps)
+
+
+def test_learning_rates_glide_to_their_last_value():
+    student = STARTS["voxels"]()
+    last = list(distill(student, Whatever(lambda r: r.rgb.sum()), steps=7, rig=Rig(), size=8))[-1]
+    rates = {g["name"]: g["lr"] for g in last.state()["optimizer"]["param_groups"]}
+    assert rates == pytest.approx({g["name"]: g["lr_final"] for g in student.param_groups()})
