@@ -18,8 +18,11 @@ class Stopped(KeyboardInterrupt):
 def unknown(what: str, given: str, known: Iterable[str], where: str) -> UserError:
     """`unknown method "esdd"; did you mean esd? distill3d generate --help lists them.`"""
     names = sorted(known)
-    near = difflib.get_close_matches(given, names, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names) or 'none'}."
+    near = difflib.get_close_matches(given, names, n=2, cutoff=0.6)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"known are {', '.join(names)}." if 0 < len(names) <= 12 else f"there are {len(names)}."
     return UserError(f'unknown {what} "{given}"; {hint} {where} lists them.')
 
 

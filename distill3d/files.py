@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.formats import ply_gaussians, safetensors_scene, transforms_json
 from distill3d.scene import Scene
+
+if TYPE_CHECKING:
+    from trimesh import Trimesh
 
 SCENES = ("scene.ply", "scene.safetensors")
 MAX_BYTES = 8 << 30
@@ -49,6 +53,19 @@ def load_cameras(path: Path | str) -> Cameras:
     data = _read(path)
     with _naming(path):
         return transforms_json.read(data)
+
+
+def save_cameras(cameras: Cameras, path: Path | str) -> None:
+    """Write cameras [N] as a transforms.json."""
+    atomic.write(Path(path), transforms_json.write(cameras))
+
+
+def save_mesh(mesh: Trimesh, path: Path | str) -> None:
+    """Write a triangle mesh as .glb, .obj or .ply."""
+    from distill3d.formats import mesh as mesh_format
+
+    path = Path(path)
+    atomic.write(path, mesh_format.write(mesh, path.suffix.lower().lstrip(".")))
 
 
 def kind_of(scene: Scene) -> str:

@@ -1,8 +1,8 @@
 """The folder is the menu: the kinds of a contract are the files of its folder.
 
 A file `objectives/xyz.py` with a class `XYZ` (any capitals) makes `--method xyz` exist; the class's fields
-are its flags and its docstring is its help. All of that is read from the source with `ast`, so that help imports
-nothing; only `load` imports, and only the chosen file.
+are its flags and its docstring is its help. All of that is read from the source with `ast`, so that help
+imports nothing; only `load` imports, and only the chosen file.
 """
 
 from __future__ import annotations

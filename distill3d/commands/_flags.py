@@ -82,7 +82,7 @@ def _unboxed(text: str) -> str:
 
 
 def group(flags: Sequence[plugins.Flag], name: str, kind: str, help_text: str) -> tuple[str, Any, Any]:
-    """A field for `dataclasses.make_dataclass` whose flags are --NAME.*; its class knows which `kind` they are of."""
+    """A field for `dataclasses.make_dataclass` whose flags are --NAME.*; its class knows its `kind`."""
     columns = []
     for flag in flags:
         annotation = Annotated[flag.annotation, tyro.conf.arg(help=flag.help)]
@@ -112,3 +112,10 @@ def given(argv: Sequence[str], name: str) -> str | None:
         elif argument.startswith(f"--{name}="):
             value = argument.split("=", 1)[1]
     return value
+
+
+def at_least(least: int, name: str, value: int) -> None:
+    """Refuse a number that is too small to mean anything."""
+    if value < least:
+        flag = f"--{name.replace('_', '-')}"
+        raise UserError(f"{flag} is {value}; expected a whole number of at least {least}")

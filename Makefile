@@ -1,0 +1,44 @@
+# make demo      install, then make a red robot from words and look at it
+# make test      the fast tests        make test-all   also the slow ones
+# make lint      format, lint, types   make clean      remove all that make has made
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml CMakeLists.txt $(shell find cuda distill3d -type f -not -path '*/__pycache__/*' 2>/dev/null)
+KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
+
+.PHONY: demo test test-all lint clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/distill3d generate "a red robot" --seed 0
+
+test: $(VENV)/dev.stamp
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/dev.stamp
+	$(PYTEST)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# An installation for use; a developer's one, which follows the sources, serves as well.
+$(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
+	test -e $(VENV)/dev.stamp || $(PIP) .
+	touch $@
+
+# An installation that follows the Python sources; only a change of the kernels calls for another.
+$(VENV)/dev.stamp: $(KERNELS) | $(BIN)/python
+	$(PIP) "scikit-build-core>=0.10" cmake ninja
+	$(PIP) --no-build-isolation --editable ".[dev]"
+	touch $@

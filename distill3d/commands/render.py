@@ -1,0 +1,101 @@
+"""Pictures of a scene: a turntable, or from the cameras of a transforms.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from distill3d.commands import _flags
+from distill3d.errors import UserError
+
+if TYPE_CHECKING:
+    from distill3d.camera import Cameras
+    from distill3d.rendering import Rendering
+
+COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Pictures of a scene, as numbered PNG files.
+
+    Without --cameras, the cameras go once around the scene and start at its front; they are then kept in
+    transforms.json, and pictures in colour are also put together as turntable.gif.
+    """
+
+    scene: _flags.SceneWord
+    """A run's folder, a .ply with Gaussians, or a .safetensors."""
+    out: Path
+    """Folder for the pictures; made if it is not there."""
+    overwrite: bool = False
+    """Write into a folder that is not empty; pictures of the same name are replaced."""
+    turntable: int = 24
+    """How many pictures go once around the scene."""
+    cameras: _flags.File = None
+    """A transforms.json (Blender, NeRF, nerfstudio): its cameras, in its order and at its own size."""
+    size: int = 256
+    """Side of a turntable's pictures in pixels."""
+    background: Literal["white", "black", "transparent"] = "white"
+    """What stands behind the scene in rgb pictures."""
+    want: Literal["rgb", "depth", "alpha"] = "rgb"
+    """Colour; depth along the camera's z in thousandths of a world unit as 16-bit grey (0: nothing is there);
+    or opacity as 8-bit grey."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    options = _flags.parse(Options, argv, "render")
+    _flags.at_least(1, "turntable", options.turntable)
+    _flags.at_least(1, "size", options.size)
+
+    from distill3d import files, pictures
+    from distill3d.camera import turntable
+
+    scene = files.load(options.scene)
+    if options.cameras is None:
+        cameras = turntable(options.turntable, width=options.size, height=options.size)
+    else:
+        cameras = files.load_cameras(options.cameras)
+    _make_folder(options.out, overwrite=options.overwrite)
+    want = ("rgb", "alpha", "depth") if options.want == "depth" else ("rgb", "alpha")
+    rendering = pictures.shoot(scene, cameras, want)
+    for i in range(len(cameras)):
+        _write(options.out / f"{i:04d}.png", rendering[i], options)
+    if options.cameras is None:
+        _write_extras(options, cameras, rendering)
+    print(f"{len(cameras)} pictures of {cameras.width} x {cameras.height} in {options.out}")
+    return 0
+
+
+def _make_folder(folder: Path, *, overwrite: bool) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not overwrite and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty; give another folder with --out, or --overwrite")
+
+
+def _write(path: Path, shot: Rendering, options: Options) -> None:
+    import torch
+
+    from distill3d import pictures
+
+    if options.want == "depth":
+        pictures.write_depth_png(path, shot.mean_depth())
+    elif options.want == "alpha":
+        pictures.write_png(path, shot.alpha)
+    elif options.background == "transparent":
+        straight = shot.rgb / shot.alpha.clamp_min(1e-6)
+        pictures.write_png(path, torch.cat([straight, shot.alpha], -1))
+    else:
+        pictures.write_png(path, shot.over(COLOURS[options.background]))
+
+
+def _write_extras(options: Options, cameras: Cameras, rendering: Rendering) -> None:
+    """The turntable as a GIF (of colours; it has no transparency), and its cameras."""
+    from distill3d import files, pictures
+
+    files.save_cameras(cameras, options.out / "transforms.json")
+    if options.want == "rgb":
+        colour = COLOURS.get(options.background, COLOURS["white"])
+        pictures.write_gif(options.out / "turntable.gif", rendering.over(colour))
