@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import mesh_reference
+from distill3d.ops import _mesh_cpu, backends, mesh_reference
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,23 @@ class Fragments:
     """The camera's z; 0 where nothing is seen."""
 
 
-def rasterize(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras: Cameras
-) -> Fragments:
+def rasterize(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras: Cameras) -> Fragments:
     """The nearest triangle at each pixel centre. Both sides of a triangle are drawn; there is no gradient.
 
-    Triangles that cross the near or far plane are cut there. Of triangles at equal depth the first is seen.
-    Triangles seen edge-on, and triangles with a vertex that is not finite, are not drawn.
+    Triangles that cross the near or the far plane are cut there. Of triangles at equal depth the first is seen.
+    Triangles seen edge-on, and those with a vertex that is not finite, are not drawn.
+
+    Raises TypeError for vertices other than float32 on the compiled backend, IndexError for a face that names a
+    vertex which is not there.
     """
-    views = cameras.shape.numel()
+    if cameras.shape.numel() == 0:
+        raise ValueError("given no camera; give cameras whose batch shape has at least one element")
+    if len(faces) and not (0 <= int(faces.min()) and int(faces.max()) < len(vertices)):
+        raise IndexError(
+            f"given faces with corners {int(faces.min())} to {int(faces.max())}, expected 0 to {len(vertices) - 1}; "
+            "drop those faces or add the vertices"
+        )
+    backend = backends.choose(vertices, cameras.world_to_camera, cameras.intrinsics)
+    run = mesh_reference.rasterize if backend == "reference" else _mesh_cpu.rasterize
     with torch.no_grad():
-        parts = [
-            mesh_reference.rasterize_one(vertices, faces, _flat(cameras)[view]) for view in range(views)
-        ]
-    return Fragments(*[torch.stack(part).reshape(*cameras.shape, *part[0].shape) for part in zip(*parts, strict=True)])
-
-
-def _flat(cameras: Cameras) -> Cameras:
-    return Cameras(
-        cameras.world_to_camera.reshape(-1, 4, 4), cameras.intrinsics.reshape(-1, 4),
-        cameras.width, cameras.height, cameras.near, cameras.far,
-    )
+        return Fragments(*run(vertices, faces, cameras))

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.ops._views import each
 
 EDGE_TOLERANCE = 1e-6
 """Barycentric share by which a triangle is grown, so that no pixel centre falls between two neighbours."""
@@ -60,3 +61,11 @@ def rasterize_one(
     empty = triangle < 0
     shares = shares.clamp_min(0) / shares.clamp_min(0).sum(-1, keepdim=True)
     return triangle, torch.where(empty[..., None], 0, shares), torch.where(empty, 0, 1 / nearest)
+
+
+def rasterize(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras: Cameras
+) -> tuple[Int[Tensor, "*B H W"], Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W"]]:
+    """Triangle, barycentric and depth for every camera, one after the other."""
+    parts = [rasterize_one(vertices, faces, camera) for camera in each(cameras)]
+    return tuple(torch.stack(part).reshape(*cameras.shape, *part[0].shape) for part in zip(*parts, strict=True))  # type: ignore[return-value]

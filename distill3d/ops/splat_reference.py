@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.ops._views import each
 from distill3d.rotation import matrix_from_wxyz
 
 ALPHA_MAX = 0.999
@@ -154,18 +155,9 @@ def splat(
 ) -> tuple[Float[Tensor, "*B H W C"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B N"]]:
     """Colours, alpha, depth and radii for every camera, one after the other."""
     views = cameras.shape.numel()
-    flat = Cameras(
-        cameras.world_to_camera.reshape(views, 4, 4),
-        cameras.intrinsics.reshape(views, 4),
-        cameras.width,
-        cameras.height,
-        cameras.near,
-        cameras.far,
-    )
     probe = means.new_zeros(views, len(means), 2) if probe is None else probe.reshape(views, len(means), 2)
     pictures = [
-        splat_one(means, wxyz, scales, opacities, colours, flat[view], probe[view], blur_px) for view in range(views)
+        splat_one(means, wxyz, scales, opacities, colours, camera, view_probe, blur_px)
+        for camera, view_probe in zip(each(cameras), probe, strict=True)
     ]
-    if not pictures:
-        raise ValueError("splat was given no camera; give cameras whose batch shape has at least one element")
     return tuple(torch.stack(parts).reshape(*cameras.shape, *parts[0].shape) for parts in zip(*pictures, strict=True))  # type: ignore[return-value]

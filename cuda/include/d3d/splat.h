@@ -1,0 +1,94 @@
+// One splat meets one pixel: front to back when drawing, back to front for the gradient.
+// The definition is splat_reference.splat_one.
+//
+// The gradient needs, for each splat, only the moments of g = alpha dL/dalpha over its pixels and one sum for
+// each channel; project.h takes it from there. What lies behind a pixel is one number, whatever the channels.
+#pragma once
+
+#include "project.h"
+
+namespace d3d {
+
+constexpr float ALPHA_MAX = 0.999f;
+constexpr float TRANSMITTANCE_MIN = 1e-4f;
+
+template <class S>
+struct Splat {
+    S x, y;            // centre in pixels
+    S a, b, c;         // inverse covariance
+    S opacity;
+    S reach_x, reach_y;
+    S depth;
+};
+
+template <class F>
+struct Fragment {
+    F dx, dy, alpha;
+    Mask<F> seen;      // alpha >= ALPHA_MIN
+    Mask<F> clamped;   // at ALPHA_MAX, where the gradient stops
+};
+
+template <class F, class S>
+D3D_INLINE Fragment<F> evaluate(const Splat<S>& splat, F x, S y) {
+    Fragment<F> f;
+    S dy = y - splat.y;
+    f.dx = x - splat.x;
+    f.dy = fill<F>(dy);
+    F exponent = (f.dx * (S(0.5) * splat.a) + splat.b * dy) * f.dx + S(0.5) * splat.c * dy * dy;
+    F unclamped = splat.opacity * exponential(-exponent);
+    f.clamped = unclamped > S(ALPHA_MAX);
+    f.alpha = lesser(unclamped, fill<F>(ALPHA_MAX));
+    f.seen = f.alpha >= S(ALPHA_MIN);
+    return f;
+}
+
+// Light still to be given out at a pixel, and the place in the list of the last splat that took some (-1: none).
+// Places are kept as numbers of the lane's own type; they are exact up to 2^24.
+template <class F>
+struct Pixel {
+    F transmittance, last;
+};
+
+// The weight of the fragment in the picture; 0 where it is not seen or the pixel is finished.
+template <class F>
+D3D_INLINE F blend(Pixel<F>& pixel, const Fragment<F>& f, Scalar<F> place) {
+    Mask<F> draws = f.seen & (pixel.transmittance > Scalar<F>(TRANSMITTANCE_MIN));
+    F alpha = select(draws, f.alpha, F{});
+    F weight = alpha * pixel.transmittance;
+    pixel.transmittance *= 1 - alpha;
+    pixel.last = select(draws, fill<F>(place), pixel.last);
+    return weight;
+}
+
+// Sums over a splat's pixels of g times 1, dx, dy, dx², dx dy, dy².
+template <class F>
+struct Moments {
+    F one, x, y, xx, xy, yy;
+};
+
+// `behind` is the part of the loss's derivative that this and nearer splats can only shade:
+// the sum over farther splats of weight * <value, gradient>, less the final transmittance times alpha's gradient.
+template <class F>
+struct PixelGradient {
+    F transmittance, behind, last;
+};
+
+// Undoes `blend`. `shade` is <value, gradient> at the pixel; returns the weight, by which the splat's values
+// receive the pixel's gradient.
+template <class F>
+D3D_INLINE F unblend(PixelGradient<F>& pixel, Moments<F>& moments, const Fragment<F>& f, F shade, Scalar<F> place) {
+    Mask<F> draws = f.seen & (pixel.last >= place);
+    F alpha = select(draws, f.alpha, F{});
+    F inverse = 1 / (1 - alpha);
+    F before = pixel.transmittance * inverse;
+    F weight = alpha * before;
+    F g = select(f.clamped, F{}, alpha * (before * shade - pixel.behind * inverse));
+    pixel.behind += weight * shade;
+    pixel.transmittance = before;
+    F gx = g * f.dx, gy = g * f.dy;
+    moments.one += g, moments.x += gx, moments.y += gy;
+    moments.xx += gx * f.dx, moments.xy += gx * f.dy, moments.yy += gy * f.dy;
+    return weight;
+}
+
+}  // namespace d3d
