@@ -14,6 +14,7 @@ from distill3d.errors import Stopped, UserError, unknown
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors become a sentence and an exit code, with --debug also a traceback."""
+    _rest_idle_threads()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
@@ -22,16 +23,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt as error:
-        code, sentence = 130, str(error) if isinstance(error, Stopped) else "stopped"
-    except UserError as error:
-        code, sentence = 2, f"error: {error}"
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
         code, sentence = _explain(error)
-    if debug:
-        traceback.print_exc()
-    print(sentence, file=sys.stderr)
-    return code
+        print(sentence, file=sys.stderr)
+        return code
+
+
+def _rest_idle_threads() -> None:
+    """Let threads that wait for work sleep instead of spin; OpenMP reads this when torch is first imported.
+
+    torch and the kernels each bring their own threads. Spinning, one crew keeps the other from its cores: on two
+    busy cores a step of `generate` took 1.06 s, and 0.06 s with sleeping threads.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _run(arguments: list[str]) -> int:
@@ -65,8 +71,12 @@ def overview() -> str:
     )
 
 
-def _explain(error: Exception) -> tuple[int, str]:
-    """A path that cannot be used is the user's to mend (2); anything else is a fault of the program (1)."""
+def _explain(error: BaseException) -> tuple[int, str]:
+    """Exit code and sentence: 130 for Ctrl-C, 2 for what the user can mend, 1 for a fault of the program."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130, str(error) if isinstance(error, Stopped) else "stopped"
+    if isinstance(error, UserError):
+        return 2, f"error: {error}"
     if isinstance(error, OSError) and error.filename is not None:
         return 2, f"error: {error.filename}: {error.strerror}; give a path that can be read or written"
     first_line = (str(error).splitlines() or [""])[0]

@@ -77,7 +77,7 @@ def _sheet(options: Options, student: Scene, truth: Truth | None, report: dict[s
     size = options.picture_size
     cameras = orbit(azimuths_rad, SHEET_ELEVATION_RAD, width=size, height=size)
     made = pictures.shoot(student, cameras, WANT)
-    rows = [Row("generated", made.over(TILE))]
+    rows = [Row("generated  (0° is the front)", made.over(TILE))]
     if truth is not None:
         label = f"truth: variation {truth.instance}, turned {truth.rotation_deg:.0f}°"
         rows.append(

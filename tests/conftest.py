@@ -1,0 +1,60 @@
+"""For all tests: as many threads as the smallest machine has, and a last line that says which backends ran."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+BACKENDS_RUN: Counter[str] = Counter()
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Count the backend of every operation, from before the first test module imports one."""
+    import torch
+
+    from distill3d.ops import backends
+
+    torch.set_num_threads(2)
+    choose = backends.choose
+
+    def counted(*inputs: torch.Tensor) -> str:
+        name = choose(*inputs)
+        BACKENDS_RUN[name] += 1
+        return name
+
+    backends.choose = counted
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need a GPU say so when they are skipped."""
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Keep the reasons of backends that are not usable for the last line."""
+    from distill3d.ops.backends import backends
+
+    ran = ", ".join(f"{name} ({count} operations)" for name, count in sorted(BACKENDS_RUN.items())) or "none"
+    unusable = [f"{name}: {state}" for name, state in backends().items() if state != "usable"]
+    config = terminalreporter.config
+    config.stash[LAST_LINE] = "; not usable ".join([f"backends that ran: {ran}", *unusable])
+
+
+LAST_LINE = pytest.StashKey[str]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line of all."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and LAST_LINE in config.stash:
+        reporter.write_line(config.stash[LAST_LINE])
