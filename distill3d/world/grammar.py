@@ -104,7 +104,9 @@ def describe(prompt: str) -> Description:
     view, words = _without_view(words, prompt)
     at = [i for i, word in enumerate(words) if word in RELATIONS]
     if len(at) > 1:
-        raise PromptError(f'two relations in "{prompt}"; at most two objects and one relation can be described')
+        raise PromptError(
+            f'two relations in "{prompt}"; at most two objects and one relation can be described'
+        )
     if not at:
         return Description((_thing(words, prompt),), None, view)
     before, after = words[: at[0]], words[at[0] + 1 :]
@@ -154,7 +156,9 @@ def _without_view(words: list[str], prompt: str) -> tuple[str | None, list[str]]
         return view, words[3:]
     if at == len(words) - 1:
         return view, words[: at - 1]
-    raise PromptError(f'write the view at the end of "{prompt}" (", {view} view") or at its start ("{view} view of")')
+    raise PromptError(
+        f'write the view at the end of "{prompt}" (", {view} view") or at its start ("{view} view of")'
+    )
 
 
 def _thing(words: list[str], prompt: str) -> Thing:
@@ -177,7 +181,10 @@ def _thing(words: list[str], prompt: str) -> Thing:
     if at < len(words) and not with_parts:
         raise PromptError(f'"with" what in "{prompt}"? Name a coloured part: {_either(kinds()[kind].labels)}')
     return Thing(
-        kind, _colour(colour, kind, prompt), size[0] if size else None, _part_colours(with_parts, kind, prompt)
+        kind,
+        _colour(colour, kind, prompt),
+        size[0] if size else None,
+        _part_colours(with_parts, kind, prompt),
     )
 
 
@@ -198,19 +205,23 @@ def _part_colours(words: list[str], kind: str, prompt: str) -> dict[str, str]:
                 raise PromptError(f'the {word} of the {kind} have two colours in "{prompt}"; keep one')
             colour = _colour(pending, word, prompt)
             if colour is None:
-                raise PromptError(f'which colour have the {word} of the {kind} in "{prompt}"? Put one before "{word}"')
+                raise PromptError(
+                    f'which colour have the {word} of the {kind} in "{prompt}"? Put one before "{word}"'
+                )
             colours[word], pending = colour, []
         elif _is_colour(word) or word in SHADES:
             pending.append(word)
         elif word != "and":
             raise PromptError(f'a {kind} has no {word} in "{prompt}"; its parts are {", ".join(labels)}')
     if pending:
-        raise PromptError(f'what is {pending[-1]} in "{prompt}"? Name a part of the {kind}: {", ".join(labels)}')
+        raise PromptError(
+            f'what is {pending[-1]} in "{prompt}"? Name a part of the {kind}: {", ".join(labels)}'
+        )
     return colours
 
 
 def _colour(words: list[str], what: str, prompt: str) -> str | None:
-    """"red", "dark red" or None."""
+    """ "red", "dark red" or None."""
     if not words:
         return None
     *shades, colour = words
@@ -226,4 +237,4 @@ def _is_colour(word: str) -> bool:
 
 
 def _either(words: tuple[str, ...]) -> str:
-    return f'{", ".join(words[:-1])} or {words[-1]}' if len(words) > 1 else words[0]
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]

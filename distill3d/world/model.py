@@ -71,17 +71,17 @@ class Model:
 
     def signed_distance(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N"]:
         """Distance to the nearest part, negative inside; exact outside but for the size words that stretch."""
-        return self._distances(points).amin(0)
+        return self._nearest(points)[0]
 
     def part_at(self, points: Float[Tensor, "*N 3"]) -> Int[Tensor, "*N"]:
         """The part nearest to each point (the deepest, inside), as an index into `labels`."""
         label = torch.tensor([self.labels.index(part.label) for part in self.parts], device=points.device)
-        return label[self._distances(points).argmin(0)]
+        return label[self._nearest(points)[1]]
 
     def colour_at(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 3"]:
         """The unlit colour of the part nearest to each point."""
         colours = points.new_tensor([part.colour_rgb for part in self.parts])
-        return colours[self._distances(points).argmin(0)]
+        return colours[self._nearest(points)[1]]
 
     def render(
         self,
@@ -97,8 +97,29 @@ class Model:
     def _lit(self) -> picture.LitMesh:
         return picture.lit(self.surfaces, [part.colour_rgb for part in self.parts], self.signed_distance)
 
-    def _distances(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "P *N"]:
-        return torch.stack([part.shape.signed_distance(points) for part in self.parts])
+    @cached_property
+    def _balls(self) -> list[tuple[np.ndarray, float]]:
+        """A ball around each part. The margin covers what a curved part bulges out between its vertices."""
+        centres = [surface.vertices.mean(0) for surface in self.surfaces]
+        reaches = [
+            np.linalg.norm(surface.vertices - centre, axis=1).max()
+            for surface, centre in zip(self.surfaces, centres, strict=True)
+        ]
+        return [(centre, 1.05 * float(reach)) for centre, reach in zip(centres, reaches, strict=True)]
+
+    def _nearest(self, points: Float[Tensor, "*N 3"]) -> tuple[Float[Tensor, "*N"], Int[Tensor, "*N"]]:
+        """The least distance to a part and which part that is. A part is asked only where its ball is near enough."""
+        flat = points.reshape(-1, 3)
+        least = flat.new_full((len(flat),), torch.inf)
+        which = torch.zeros(len(flat), dtype=torch.long, device=points.device)
+        for index, (part, (centre, reach)) in enumerate(zip(self.parts, self._balls, strict=True)):
+            bound = (flat - flat.new_tensor(centre)).norm(dim=-1) - reach
+            asked = (bound < least).nonzero()[:, 0]
+            distance = part.shape.signed_distance(flat[asked])
+            closer = distance < least[asked]
+            least = least.index_put((asked[closer],), distance[closer])
+            which[asked[closer]] = index
+        return least.reshape(points.shape[:-1]), which.reshape(points.shape[:-1])
 
 
 def instance(description: Description, index: int) -> Model:

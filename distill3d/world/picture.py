@@ -52,9 +52,10 @@ def lit(
     whole = joined(surfaces)
     normals = np.concatenate([corner_normals(surface) for surface in surfaces])
     albedo = np.repeat(colours, [len(surface.faces) for surface in surfaces], axis=0)[:, None]
-    above = torch.from_numpy(whole.vertices[whole.faces] + OPEN_WITHIN * normals).float()
-    openness = (signed_distance(above).double().numpy() / OPEN_WITHIN).clip(0, 1)
-    brightness = light(normals) * (CLOSED + (1 - CLOSED) * openness)
+    above = (whole.vertices[whole.faces] + OPEN_WITHIN * normals).reshape(-1, 3)
+    above, corner = np.unique(above.round(5), axis=0, return_inverse=True)
+    openness = (signed_distance(torch.from_numpy(above)).numpy() / OPEN_WITHIN).clip(0, 1)
+    brightness = light(normals) * (CLOSED + (1 - CLOSED) * openness[corner].reshape(-1, 3))
     return LitMesh(
         torch.from_numpy(whole.vertices).float(),
         torch.from_numpy(whole.faces).int(),

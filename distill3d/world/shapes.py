@@ -132,6 +132,8 @@ class Ellipsoid(Shape):
         With s the multiplier above its pole, Σ (r y / (s + r² - r_min²))² - 1 is convex and falls; it starts
         between 0 and 2, so the steps are monotone and few.
         """
+        if len(set(self.radii)) == 1:
+            return points.norm(dim=-1) - self.radii[0]
         r = points.new_tensor(self.radii)
         y = points.abs().clamp_min(1e-6 * min(self.radii))
         gap = r**2 - (r**2).min()
@@ -292,7 +294,7 @@ def polygon_distance(
     return torch.where(crossings % 2 == 1, -distance, distance)
 
 
-def ball(radius: float) -> Ellipsoid:
+def sphere(radius: float) -> Ellipsoid:
     return Ellipsoid((radius, radius, radius))
 
 
