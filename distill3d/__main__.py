@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _rest_idle_threads() -> None:
     """Let threads that wait for work sleep instead of spin; OpenMP reads this when torch is first imported.
 
-    torch and the kernels each bring their own threads. Spinning, one crew keeps the other from its cores: on two
-    busy cores a step of `generate` took 1.06 s, and 0.06 s with sleeping threads.
+    torch and the kernels each bring their own threads. Spinning, one crew keeps the other from its cores: on
+    two busy cores a step of `generate` took 1.06 s, and 0.06 s with sleeping threads.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -98,15 +98,15 @@ class Run:
         path = self.path("checkpoint.pt")
         if not path.exists():
             return None
+        data = path.read_bytes()
         try:
-            content = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+            content = torch.load(io.BytesIO(data), weights_only=True) if data.startswith(b"PK") else None
         except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-            raise UserError(
-                f"{path} is damaged or not a checkpoint; expected one written by distill3d generate, "
-                "so start the run again with --again run.json"
-            ) from error
+            raise UserError(f"{path} is damaged; start the run again with --again run.json") from error
         if not isinstance(content, dict) or content.get("format") != CHECKPOINT:
-            raise UserError(f'{path} is not a "{CHECKPOINT}"; start the run again with --again run.json')
+            raise UserError(
+                f"{path} is not a checkpoint of this version; start the run again with --again run.json"
+            )
         return Checkpoint(content["step"], content["seconds"], content["state"])
 
 

@@ -1,4 +1,4 @@
-"""For all tests: as many threads as the smallest machine has, and a last line that says which backends ran."""
+"""For all tests: two threads that rest when idle, and a last line that says which backends ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports only point down, and each heavy package is known to few files. Read from the sources; nothing is run."""
+"""Imports only point down, and each heavy package is known to few files. Read from the sources alone."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ Source: Greg Turk, "The PLY Polygon File Format" (1994).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +33,7 @@ class Element:
     """Whether a property is a list, so that the rows have no common length."""
 
 
-def read_element(data: bytes, name: str) -> np.ndarray[Any, Any]:
+def read_element(data: bytes, name: str) -> np.ndarray:
     """The rows of one element as a structured array. Elements before it may not hold lists."""
     endian, elements, at = read_header(data)
     for element in elements:
@@ -90,6 +89,6 @@ def _add(element: Element, name: str, kind: str) -> None:
     element.properties.append((name, kind))
 
 
-def column(rows: np.ndarray[Any, Any], name: str) -> Tensor:
+def column(rows: np.ndarray, name: str) -> Tensor:
     """One property as float32."""
     return torch.from_numpy(rows[name].astype(np.float32))

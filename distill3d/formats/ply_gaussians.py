@@ -12,8 +12,6 @@ One element `vertex` of float32 properties, little endian:
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -74,7 +72,7 @@ def write(state: dict[str, Tensor]) -> bytes:
     return ("\n".join(header) + "\n").encode() + table.tobytes()
 
 
-def _stack(vertices: np.ndarray[Any, Any], names: list[str]) -> Tensor:
+def _stack(vertices: np.ndarray, names: list[str]) -> Tensor:
     if not names:
         return torch.zeros(len(vertices), 0)
     return torch.stack([column(vertices, name) for name in names], 1)

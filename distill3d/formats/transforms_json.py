@@ -70,12 +70,19 @@ def _size(view: dict[str, Any], key: str) -> int:
 def _intrinsics(view: dict[str, Any], width: int, height: int) -> list[float]:
     """fx, fy, cx, cy in pixels; the centre is the picture's where the file names none."""
     if "fl_x" in view:
-        fx = float(view["fl_x"])
+        fx = _number(view, "fl_x", 0.0, least=1e-6)
     elif "camera_angle_x" in view:
-        fx = 0.5 * width / math.tan(0.5 * float(view["camera_angle_x"]))
+        fx = 0.5 * width / math.tan(0.5 * _number(view, "camera_angle_x", 0.0, least=1e-6, most=3.14))
     else:
         raise UserError("neither fl_x nor camera_angle_x; expected one of them, to know the focal length")
-    fy = float(view.get("fl_y", fx))
-    if not (0 < fx < math.inf and 0 < fy < math.inf):
-        raise UserError(f"focal lengths {fx:g} and {fy:g} px; expected positive numbers")
-    return [fx, fy, float(view.get("cx", width / 2)), float(view.get("cy", height / 2))]
+    fy = _number(view, "fl_y", fx, least=1e-6)
+    return [fx, fy, _number(view, "cx", width / 2), _number(view, "cy", height / 2)]
+
+
+def _number(
+    view: dict[str, Any], key: str, default: float, *, least: float = -math.inf, most: float = math.inf
+) -> float:
+    value = view.get(key, default)
+    if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
+        raise UserError(f"{key} is {value!r}; expected a finite number that makes a camera")
+    return float(value)

@@ -1,0 +1,119 @@
+"""PLY with Gaussians: exact round trips, any order of properties, and no length taken on trust."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from distill3d.errors import UserError
+from distill3d.formats import ply, ply_gaussians
+
+
+def state(count: int, terms: int, seed: int = 0) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = {"means": (3,), "wxyz": (4,), "log_scales": (3,), "opacity_logits": (), "sh": (terms, 3)}
+    return {name: torch.randn(count, *shape, generator=generator) for name, shape in shapes.items()}
+
+
+@given(st.integers(0, 20), st.sampled_from([1, 4, 9, 16]), st.integers(0, 9))
+def test_reading_undoes_writing_to_the_last_bit(count: int, terms: int, seed: int) -> None:
+    before = state(count, terms, seed)
+    after = ply_gaussians.read(ply_gaussians.write(before))
+    assert set(after) == set(before)
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+
+
+def test_the_layout_is_that_of_3dgs() -> None:
+    before = state(2, 4)
+    data = ply_gaussians.write(before)
+    header, body = data.split(b"end_header\n", 1)
+    names = [line.split()[2].decode() for line in header.splitlines() if line.startswith(b"property")]
+    assert names[:9] == ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2"]
+    assert names[9:18] == [f"f_rest_{i}" for i in range(9)]
+    assert names[18:] == ["opacity", *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
+    second = struct.unpack(f"<{len(names)}f", body[len(body) // 2 :])
+    assert second[9] == before["sh"][1, 1, 0] and second[10] == before["sh"][1, 2, 0], "all of red first"
+    assert second[12] == before["sh"][1, 1, 1], "then all of green"
+    assert second[names.index("rot_0")] == before["wxyz"][1, 0]
+
+
+def _with_other_layout(data: bytes, seed: int, endian: str) -> bytes:
+    """The same vertices as doubles, in another order, with more properties and another element."""
+    rows = ply.read_element(data, "vertex")
+    names = [*rows.dtype.names, "confidence"]
+    np.random.default_rng(seed).shuffle(names)
+    table = np.zeros(len(rows), [(n, endian + "f8") for n in names])
+    for name in rows.dtype.names:
+        table[name] = rows[name]
+    kind = {"<": "little", ">": "big"}[endian]
+    header = (
+        f"ply\nformat binary_{kind}_endian 1.0\ncomment made elsewhere\nelement camera 2\nproperty uchar id\n"
+    )
+    header += (
+        f"element vertex {len(rows)}\n" + "".join(f"property double {n}\n" for n in names) + "end_header\n"
+    )
+    return header.encode() + b"\x01\x02" + table.tobytes() + b"trailing"
+
+
+@pytest.mark.parametrize("endian", ["<", ">"])
+@pytest.mark.parametrize("seed", range(3))
+def test_properties_are_found_by_name(seed: int, endian: str) -> None:
+    before = state(5, 9)
+    after = ply_gaussians.read(_with_other_layout(ply_gaussians.write(before), seed, endian))
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_numbers_that_are_not_finite_come_back_as_they_are() -> None:
+    before = state(3, 1)
+    before["means"][0] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    after = ply_gaussians.read(ply_gaussians.write(before))
+    assert torch.equal(after["means"].view(torch.int32), before["means"].view(torch.int32))
+
+
+def test_a_file_cut_anywhere_is_refused_in_a_sentence() -> None:
+    data = ply_gaussians.write(state(3, 1))
+    for length in range(0, len(data), 7):
+        with pytest.raises(UserError, match="PLY"):
+            ply_gaussians.read(data[:length])
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused_and_never_crashes(noise: bytes) -> None:
+    for data in (noise, b"ply\n" + noise, ply_gaussians.write(state(1, 1))[:40] + noise):
+        with pytest.raises(UserError):
+            ply_gaussians.read(data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (b"element vertex 3", b"element vertex 4", "cut short"),
+        (b"element vertex 3", b"element vertex 99999999999", "the PLY's header has"),
+        (b"element vertex 3", b"element vertex -3", "the PLY's header has"),
+        (b"property float x", b"property float y", "comes twice"),
+        (b"property float opacity", b"property float other", "lack opacity"),
+        (b"property float x", b"property quad x", "the PLY's header has"),
+        (b"property float nx", b"property float f_rest_0", "has 1 f_rest properties"),
+        (b"property float nx", b"property list uchar int nx", "holds lists"),
+        (b"binary_little_endian", b"ascii", "expected binary"),
+        (b"format binary_little_endian 1.0\n", b"", "names no format"),
+        (b"element vertex", b"element point", "no element vertex"),
+    ],
+)
+def test_a_wrong_header_is_named(old: bytes, new: bytes, sentence: str) -> None:
+    data = ply_gaussians.write(state(3, 1))
+    assert old in data
+    with pytest.raises(UserError, match=sentence):
+        ply_gaussians.read(data.replace(old, new, 1))
+
+
+def test_a_header_has_an_end() -> None:
+    with pytest.raises(UserError, match="not a PLY"):
+        ply_gaussians.read(b"ply\n" + b"comment x\n" * 10_000 + b"end_header\n")
