@@ -27,9 +27,8 @@ inline Range tiles_between(float low_px, float high_px, int tiles) {
 // The columns of tiles that the ellipse meets between two heights above its centre.
 inline Range columns_in_band(const Splat<float>& s, float low, float high, const Tiles& tiles) {
     float left = INFINITY, right = -INFINITY;
-    float twice_cutoff = s.reach_x * s.reach_x * (s.a - s.b * s.b / s.c);
     for (float dy : {low, high}) {
-        float discriminant = s.b * s.b * dy * dy - s.a * (s.c * dy * dy - twice_cutoff);
+        float discriminant = s.b * s.b * dy * dy - s.a * (s.c * dy * dy - 2 * s.cutoff);
         if (discriminant < 0) continue;
         float half = std::sqrt(discriminant) / s.a, middle = -s.b * dy / s.a;
         left = std::min(left, middle - half), right = std::max(right, middle + half);

@@ -31,8 +31,16 @@ void project_some(const D3dGaussians& g, const Camera<float>& camera, int64_t vi
         bool drawn = f.drawn[lane] && finite_colours(g, splat);
         radius_px[splat] = drawn ? f.radius[lane] : 0;
         if (!drawn) continue;
-        splats[splat] = {f.x[lane],       f.y[lane],       f.a[lane],      f.b[lane], f.c[lane], gaussians.opacity[lane],
-                         f.reach_x[lane], f.reach_y[lane], f.depth[lane]};
+        splats[splat] = {f.x[lane],
+                         f.y[lane],
+                         f.a[lane],
+                         f.b[lane],
+                         f.c[lane],
+                         gaussians.opacity[lane],
+                         f.cutoff[lane],
+                         f.reach_x[lane],
+                         f.reach_y[lane],
+                         f.depth[lane]};
         visit(splat);
     }
 }

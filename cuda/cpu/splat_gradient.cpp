@@ -47,33 +47,36 @@ void unblend_splat(const Tile& tile, const Place& place, const Splat<float>& spl
     Wide sums[CHANNELS ? CHANNELS : 1]{};
     if constexpr (CHANNELS == 0) std::fill_n(tile.sums, channels * LANES, 0.f);
 
-    float top = splat.y - splat.reach_y - SLACK_PX - 0.5f - float(place.top);
-    float bottom = splat.y + splat.reach_y + SLACK_PX - 0.5f - float(place.top);
-    int first = TILE * int(std::ceil(std::max(0.f, top))), end = TILE * (int(std::min(TILE - 1.f, bottom)) + 1);
-    for (int pixel = first; pixel < end; pixel += LANES) {
-        Strip strip = place.strip(pixel);
-        PixelGradient<Wide> state{load(tile.transmittance + pixel), load(tile.behind + pixel), load(tile.last + pixel)};
-        if (strip.misses(splat) || !any_lane(state.last >= place_in_list)) continue;
-        Fragment<Wide> fragment = evaluate(splat, strip.x, strip.y);
-        if (!any_lane(fragment.seen)) continue;
-
-        Wide by_depth = load(tile.by_depth + pixel);
-        Wide shade = by_depth * splat.depth;
-        for (int channel = 0; channel < channels; channel++)
-            shade += load(tile.by_colours + channel * PIXELS + pixel) * colour[channel];
-        Wide weight = unblend(state, moments, fragment, shade, place_in_list);
-        depth_sum += weight * by_depth;
-        for (int channel = 0; channel < channels; channel++) {
-            Wide by_colour = load(tile.by_colours + channel * PIXELS + pixel);
-            if constexpr (CHANNELS > 0) {
-                sums[channel] += weight * by_colour;
-            } else {
-                float* sum = tile.sums + channel * LANES;
-                store(sum, load(sum) + weight * by_colour);
+    Wide centre = fill<Wide>(splat.x), a = fill<Wide>(splat.a), b = fill<Wide>(splat.b), c = fill<Wide>(splat.c);
+    for (int first = 0; first < PIXELS; first += LANES * LANES) {
+        // Lane i is strip i from `first` on: which of them the splat meets is asked at once.
+        Strips strips = place.strips(first);
+        uint32_t left = lane_bits(meets_row(a, b, c, fill<Wide>(splat.cutoff), strips.left - centre,
+                                            strips.right - centre, strips.y - splat.y));
+        for (; left; left &= left - 1) {
+            int pixel = first + LANES * __builtin_ctz(left);
+            PixelGradient<Wide> state{load(tile.transmittance + pixel), load(tile.behind + pixel),
+                                      load(tile.last + pixel)};
+            Strip strip = place.strip(pixel);
+            Fragment<Wide> fragment = evaluate(splat, strip.x, strip.y);
+            Wide by_depth = load(tile.by_depth + pixel);
+            Wide shade = by_depth * splat.depth;
+            for (int channel = 0; channel < channels; channel++)
+                shade += load(tile.by_colours + channel * PIXELS + pixel) * colour[channel];
+            Wide weight = unblend(state, moments, fragment, shade, place_in_list);
+            depth_sum += weight * by_depth;
+            for (int channel = 0; channel < channels; channel++) {
+                Wide by_colour = load(tile.by_colours + channel * PIXELS + pixel);
+                if constexpr (CHANNELS > 0) {
+                    sums[channel] += weight * by_colour;
+                } else {
+                    float* sum = tile.sums + channel * LANES;
+                    store(sum, load(sum) + weight * by_colour);
+                }
             }
+            store(tile.transmittance + pixel, state.transmittance);
+            store(tile.behind + pixel, state.behind);
         }
-        store(tile.transmittance + pixel, state.transmittance);
-        store(tile.behind + pixel, state.behind);
     }
     const Wide fixed[FIXED_SUMS] = {moments.one, moments.x, moments.y, moments.xx, moments.xy, moments.yy, depth_sum};
     for (int i = 0; i < FIXED_SUMS; i++) out[i] = sum_lanes(fixed[i]);

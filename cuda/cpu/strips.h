@@ -11,13 +11,13 @@ constexpr int PIXELS = TILE * TILE;
 static_assert(TILE % LANES == 0, "a row of a tile is a whole number of strips");
 
 struct Strip {
-    Wide x;                 // the pixels' centres
-    float y, left, right;   // the row's centre, and the first and last pixel's
+    Wide x;                // the pixels' centres
+    float y, left, right;  // the row's centre, and the first and last pixel's
+};
 
-    bool misses(const Splat<float>& splat) const {
-        return std::fabs(y - splat.y) > splat.reach_y + SLACK_PX || splat.x + splat.reach_x + SLACK_PX < left ||
-               splat.x - splat.reach_x - SLACK_PX > right;
-    }
+// LANES strips one after the other, one in each lane.
+struct Strips {
+    Wide y, left, right;
 };
 
 struct Place {
@@ -42,6 +42,17 @@ struct Place {
         strip.y = float(top + pixel / TILE) + 0.5f;
         for (int lane = 0; lane < LANES; lane++) strip.x[lane] = strip.left + float(lane);
         return strip;
+    }
+
+    Strips strips(int first_pixel) const {
+        Strips strips;
+        for (int lane = 0; lane < LANES; lane++) {
+            int pixel = first_pixel + lane * LANES;
+            strips.left[lane] = float(left + pixel % TILE) + 0.5f;
+            strips.y[lane] = float(top + pixel / TILE) + 0.5f;
+        }
+        strips.right = strips.left + float(LANES - 1);
+        return strips;
     }
 
     // Calls visit(pixel of the tile, pixel of all pictures) for those inside the picture.

@@ -77,7 +77,7 @@ class CFragments(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in ("triangle", "barycentric", "depth")]
 
 
-FOOTPRINT_FLOATS = 9
+FOOTPRINT_FLOATS = 10
 
 _STATUS = {
     1: "more than 2^31 - 1 meetings of primitives with tiles; render fewer views at once, or a smaller picture",

@@ -53,7 +53,7 @@ typedef struct D3dGaussians {
     const float* probe;     /* [views, count, 2] added to the centres in pixels, or null */
 } D3dGaussians;
 
-#define D3D_FOOTPRINT_FLOATS 9
+#define D3D_FOOTPRINT_FLOATS 10
 
 typedef struct D3dFootprints {
     float* splats;       /* [views, count, D3D_FOOTPRINT_FLOATS]: d3d::Splat */

@@ -60,19 +60,22 @@ struct Lane<Wide> {
 
 D3D_INLINE Wide select(WideMask mask, Wide yes, Wide no) { return mask ? yes : no; }
 
-D3D_INLINE bool any_lane(WideMask mask) {
+// Bit i says lane i.
+D3D_INLINE uint32_t lane_bits(WideMask mask) {
 #if defined(__AVX512F__)
-    return __builtin_ia32_ptestmd512((WideMask)mask, (WideMask)mask, (uint16_t)-1) != 0;
+    return __builtin_ia32_ptestmd512(mask, mask, uint16_t(-1));
 #elif defined(__AVX__)
-    return __builtin_ia32_movmskps256((Wide)mask) != 0;
+    return uint32_t(__builtin_ia32_movmskps256((Wide)mask));
 #elif defined(__SSE2__)
-    return __builtin_ia32_movmskps((Wide)mask) != 0;
+    return uint32_t(__builtin_ia32_movmskps((Wide)mask));
 #else
-    int32_t found = 0;
-    for (int lane = 0; lane < LANES; lane++) found |= mask[lane];
-    return found != 0;
+    uint32_t bits = 0;
+    for (int lane = 0; lane < LANES; lane++) bits |= (mask[lane] & 1u) << lane;
+    return bits;
 #endif
 }
+
+D3D_INLINE bool any_lane(WideMask mask) { return lane_bits(mask) != 0; }
 
 // 2^(x / ln 2): the whole part goes to the exponent's bits, the rest to a polynomial; relative error 3e-7 for
 // -87 < x < 87, and e^-87 below. Rounding by the magic constant 1.5 * 2^23 is why -ffast-math is not used.

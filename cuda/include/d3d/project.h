@@ -24,7 +24,8 @@ template <class F>
 struct Footprint {
     F x, y, depth;              // the centre in pixels, and the camera's z
     F a, b, c;                  // the inverse covariance [[a, b], [b, c]]
-    F reach_x, reach_y;         // half the box in which alpha >= ALPHA_MIN
+    F cutoff;                   // the exponent at which alpha is ALPHA_MIN
+    F reach_x, reach_y;         // half the box of that ellipse
     F radius;                   // of the circle around it
     Mask<F> drawn;
 };
@@ -98,9 +99,9 @@ D3D_INLINE Footprint<F> project(const Gaussian<F>& g, const Camera<S>& camera, F
         xx += x * x, xy += x * y, yy += y * y;
     }
     F determinant = xx * yy - xy * xy;
-    F cutoff = logarithm(g.opacity * (1 / S(ALPHA_MIN)));
 
     Footprint<F> f;
+    F cutoff = f.cutoff = logarithm(g.opacity * (1 / S(ALPHA_MIN)));
     f.x = camera.fx * (l.point[0] * l.inverse_depth) + camera.cx + probe_x;
     f.y = camera.fy * (l.point[1] * l.inverse_depth) + camera.cy + probe_y;
     f.depth = l.point[2];

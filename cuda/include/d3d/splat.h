@@ -17,9 +17,24 @@ struct Splat {
     S x, y;            // centre in pixels
     S a, b, c;         // inverse covariance
     S opacity;
+    S cutoff;          // alpha >= ALPHA_MIN where the exponent is at most this
     S reach_x, reach_y;
     S depth;
 };
+
+// dᵀ K d / 2, with alpha = opacity * exp(-exponent).
+template <class F, class S>
+D3D_INLINE F exponent_at(S a, S b, S c, F dx, S dy) {
+    return (dx * (Scalar<F>(0.5) * a) + b * dy) * dx + Scalar<F>(0.5) * c * dy * dy;
+}
+
+// Whether the splat's ellipse meets the stretch of a row from `left` to `right`; all relative to the centre, and a
+// little generous, so that rounding never loses a pixel. Where it is false, no pixel of the stretch is seen.
+template <class F>
+D3D_INLINE Mask<F> meets_row(F a, F b, F c, F cutoff, F left, F right, F dy) {
+    F nearest = lesser(greater(-b * dy / a, left), right);
+    return exponent_at(a, b, c, nearest, dy) <= cutoff + Scalar<F>(1e-3);
+}
 
 template <class F>
 struct Fragment {
@@ -34,8 +49,7 @@ D3D_INLINE Fragment<F> evaluate(const Splat<S>& splat, F x, S y) {
     S dy = y - splat.y;
     f.dx = x - splat.x;
     f.dy = fill<F>(dy);
-    F exponent = (f.dx * (S(0.5) * splat.a) + splat.b * dy) * f.dx + S(0.5) * splat.c * dy * dy;
-    F unclamped = splat.opacity * exponential(-exponent);
+    F unclamped = splat.opacity * exponential(-exponent_at(splat.a, splat.b, splat.c, f.dx, dy));
     f.clamped = unclamped > S(ALPHA_MAX);
     f.alpha = lesser(unclamped, fill<F>(ALPHA_MAX));
     f.seen = f.alpha >= S(ALPHA_MIN);
