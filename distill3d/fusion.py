@@ -26,6 +26,7 @@ from distill3d.camera import ORBIT_RADIUS, Cameras, orbit
 from distill3d.rendering import Rendering, concatenate
 
 TRUNCATION_VOXELS = 3
+CARVED_VOXELS = 0.05  # how far outside a carved voxel is if its distances say inside; more dents surfaces
 CARVING_VIEWS = 2  # one camera may be wrong about a pixel on an edge, two rarely are
 CARVING_FACING = 0.2  # depth that is steeper, beyond 78 degrees, is a jump between two surfaces
 GOLDEN_ANGLE_RAD = math.pi * (3 - math.sqrt(5))
@@ -33,7 +34,7 @@ GOLDEN_ANGLE_RAD = math.pi * (3 - math.sqrt(5))
 
 @dataclass(frozen=True)
 class Volume:
-    """A cube of voxels around the origin, indexed [x, y, z]; voxel i is centred at (2i + 1 - N) extent / N."""
+    """A cube of voxels around the origin, indexed [x, y, z], sampled at `voxel_centres`."""
 
     distance: Float[Tensor, "N N N"]
     """World units, negative inside, truncated at `TRUNCATION_VOXELS` voxels."""
@@ -215,9 +216,9 @@ def _average(
     seen, carved = weights > 1e-4, votes >= CARVING_VIEWS
     unseen = torch.where(carved, truncation, -truncation)
     distance = torch.where(seen, distances / weights.clamp_min(1e-4), unseen)
-    half_voxel = truncation / (2 * TRUNCATION_VOXELS)
+    barely_outside = CARVED_VOXELS * truncation / TRUNCATION_VOXELS
     rgb = torch.where(colour_weights[:, None] > 1e-4, colours / colour_weights.clamp_min(1e-4)[:, None], 0)
-    return torch.where(carved, distance.clamp_min(half_voxel), distance), rgb.clamp(0, 1)
+    return torch.where(carved, distance.clamp_min(barely_outside), distance), rgb.clamp(0, 1)
 
 
 def _facing(

@@ -16,21 +16,25 @@ Points = Tensor
 def traced(
     distance: Callable[[Points], Tensor], colour: Callable[[Points], Tensor]
 ) -> Callable[[Cameras], Rendering]:
-    """A renderer of the surface where `distance` is 0, in the colours of `colour`: functions of points [P, 3]."""
+    """A renderer of the surface `distance` = 0 in the colours of `colour`; both take points [P, 3]."""
 
     def render(cameras: Cameras) -> Rendering:
         origins, directions = (x.reshape(-1, 3) for x in cameras.rays())
         lengths = directions.norm(dim=-1)
-        depth = torch.zeros(len(origins))
+        nearest, farthest = (
+            origins.norm(dim=-1) - 1.2,
+            origins.norm(dim=-1) + 1.2,
+        )  # scenes are smaller than that
+        depth = nearest / lengths
         hit = torch.zeros(len(origins), dtype=torch.bool)
         alive = torch.arange(len(origins))
-        for _ in range(200):
+        for _ in range(60):
             if len(alive) == 0:
                 break
             step = distance(origins[alive] + depth[alive, None] * directions[alive])
             hit[alive[step < 1e-4]] = True
             depth[alive] += step / lengths[alive]
-            alive = alive[(step >= 1e-4) & (depth[alive] * lengths[alive] < 6)]
+            alive = alive[(step >= 1e-4) & (depth[alive] * lengths[alive] < farthest[alive])]
         rgb = torch.where(hit[:, None], colour(origins + depth[:, None] * directions), 0)
         shape = (*cameras.shape, cameras.height, cameras.width)
         return Rendering(

@@ -39,7 +39,7 @@ def rate(successes: int, trials: int, *, confidence: float = 0.95) -> Estimate:
     _check_confidence(confidence)
     if not 0 <= successes <= trials or trials == 0:
         raise ValueError(
-            f"{successes} successes in {trials} trials is no rate; expected 0 <= successes <= trials, trials > 0"
+            f"{successes} successes in {trials} trials is no rate; expected 0 <= successes <= trials > 0"
         )
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     p = successes / trials

@@ -54,8 +54,8 @@ def renders_to_mesh(
     volume = solid(pictures, resolution=resolution, extent=extent)
     if not volume.inside.any():
         raise ValueError(
-            f"the scene shows no surface within {extent:g} of the origin in {views} views (alpha stays below 0.5), "
-            "so there is no mesh to extract; render it first to see what is there"
+            f"the scene shows no surface within {extent:g} of the origin in {views} views (alpha < 0.5), so "
+            "there is no mesh to extract; render it first to see what is there"
         )
     mesh = _without_floaters(_surface(volume))
     return _painted(mesh, pictures, tolerance=TRUNCATION_VOXELS * volume.voxel)

@@ -1,0 +1,248 @@
+"""A generated scene against the world's truth: how right it is (PSNR, IoU), how many faces it grew (Janus).
+
+A prompt fixes an object up to its instance and its rotation about the vertical axis, since score distillation
+is free to choose both. So a scene is measured against the instance and the rotation that fit it best, found
+in two steps: on turntables every 5 degrees, then on held-out cameras to 1 degree. All pictures are compared
+over white.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from distill3d.camera import Cameras, orbit, turntable
+from distill3d.fusion import fuse, voxel_centres
+from distill3d.rendering import Rendering
+from distill3d.world.grammar import Description
+from distill3d.world.model import Model
+
+Renderer = Callable[[Cameras], Rendering]
+
+FRAMES = 72
+FRAME_DEG = 360 / FRAMES
+TURNTABLE_ELEVATION_RAD = 0.3
+TURNTABLE_SIZE_PX = 40
+FRONT_DEG = 30
+LONGEST_GAP = 2  # frames: two misread pictures do not split a face in two
+SHORTEST_FACE = 3  # frames: one or two misread pictures do not make a face
+ENTROPY_BINS = 12
+HELD_OUT_VIEWS = 24
+HELD_OUT_ELEVATIONS_DEG = (-10.0, 60.0)
+FINALISTS = 3
+LEAST_ERROR = 1e-10  # pictures that agree to the last bit count as 100 dB, so that reports stay finite
+
+
+@dataclass(frozen=True)
+class Poses:
+    """What a turntable of a scene looks like to someone who knows the object."""
+
+    faces: int
+    """Runs of the turntable that show the front (within 30 degrees); a good object has one."""
+    janus: bool
+    """Two faces or more."""
+    pose_coherence: float
+    """|mean exp(i (seen pose - camera azimuth))|: 1 for a consistent object, however it is turned."""
+    pose_entropy: float
+    """Of the seen poses in 12 bins, in nats; ln 12 = 2.48 for a good object, 0 if every side is the same."""
+
+
+@dataclass(frozen=True)
+class WorldReport:
+    """Measured numbers of one scene, JSON by `asdict`; poses are None for kinds without a front."""
+
+    prompt: str
+    psnr: float
+    """dB, from the mean squared error of all held-out pictures over white; at most 100."""
+    iou: float
+    """Of the volumes of the scene's solid and the truth, 0 to 1."""
+    instance: int
+    """Place among the candidates of the one that fits best."""
+    rotation_deg: float
+    """How far that candidate is turned counter-clockwise seen from above, -180 to 180."""
+    faces: int | None
+    janus: bool | None
+    pose_coherence: float | None
+    pose_entropy: float | None
+
+
+def held_out(size: int) -> Cameras:
+    """The fixed cameras that score a scene: low-discrepancy, from slightly below to well above.
+
+    Azimuths step by 1/√2 turns and elevations evenly through -10 to 60 degrees. Training draws its cameras
+    from a continuum, so it meets none of these; nothing but measuring may use them.
+    """
+    index = torch.arange(HELD_OUT_VIEWS)
+    low, high = (math.radians(e) for e in HELD_OUT_ELEVATIONS_DEG)
+    azimuths_rad = torch.remainder(index * (2 * math.pi / math.sqrt(2)), 2 * math.pi)
+    # 7 is coprime to 24, so neighbouring azimuths get far elevations
+    elevations_rad = low + (high - low) * ((7 * index) % HELD_OUT_VIEWS + 0.5) / HELD_OUT_VIEWS
+    return orbit(azimuths_rad, elevations_rad, width=size, height=size)
+
+
+@torch.no_grad()
+def measure(
+    render: Renderer,
+    description: Description,
+    *,
+    candidates: Sequence[Model],
+    size: int = 64,
+    resolution: int = 64,
+) -> WorldReport:
+    """Numbers of the scene that `render` shows, against the best of `candidates`, the prior's instances.
+
+    `render` must give depth. `size` is that of the held-out pictures in pixels, `resolution` the voxels a
+    side for the IoU. Turntables of the candidates are kept, so measuring again with the same models is
+    cheaper.
+    """
+    if not candidates:
+        raise ValueError("no candidates to measure against; give the instances that the prior knows")
+    truth = _tours(tuple(candidates))
+    errors = _squared_errors(_tour(render), truth)
+    best, rotation_rad = _aligned(render, candidates, errors)
+    cameras = held_out(size)
+    target = _over_white(candidates[best].render, turned(cameras, rotation_rad))
+    poses = read_poses(_nearest_pose(errors)) if candidates[best].has_front else None
+    return WorldReport(
+        prompt=description.text,
+        psnr=psnr(_over_white(render, cameras), target),
+        iou=iou(render, candidates[best], rotation_rad, resolution=resolution),
+        instance=best,
+        rotation_deg=math.degrees(math.remainder(rotation_rad, 2 * math.pi)),
+        faces=poses.faces if poses else None,
+        janus=poses.janus if poses else None,
+        pose_coherence=poses.pose_coherence if poses else None,
+        pose_entropy=poses.pose_entropy if poses else None,
+    )
+
+
+def turned(cameras: Cameras, rotation_rad: float) -> Cameras:
+    """Cameras that see an object as `cameras` would if it were turned by `rotation_rad` about +z."""
+    cos, sin = math.cos(rotation_rad), math.sin(rotation_rad)
+    turn = cameras.world_to_camera.new_tensor(
+        [[cos, -sin, 0, 0], [sin, cos, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    )
+    return replace(cameras, world_to_camera=cameras.world_to_camera @ turn)
+
+
+def psnr(pictures: Float[Tensor, "*B"], truth: Float[Tensor, "*B"]) -> float:
+    """Peak signal-to-noise ratio in dB of pictures in [0, 1], from their mean squared error; at most 100."""
+    return -10 * math.log10(max((pictures - truth).square().mean().item(), LEAST_ERROR))
+
+
+def iou(render: Renderer, model: Model, rotation_rad: float = 0.0, *, resolution: int = 64) -> float:
+    """Volume of the intersection over the union of a scene's solid and a model turned by `rotation_rad`.
+
+    The scene's solid is fused from its renders; the model's is where its signed distance is negative.
+    """
+    scene = fuse(render, resolution=resolution, size_px=2 * resolution).inside.cpu()
+    cos, sin = math.cos(rotation_rad), math.sin(rotation_rad)
+    to_model = torch.tensor([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    points = voxel_centres(resolution, 1.0).reshape(-1, 3) @ to_model.T
+    truth = (model.signed_distance(points) < 0).reshape(scene.shape)
+    return ((scene & truth).sum() / (scene | truth).sum().clamp_min(1)).item()
+
+
+def read_poses(seen: Int[Tensor, " F"]) -> Poses:
+    """Poses from a turntable of F frames: frame i, at i / F turns, looks like the truth at `seen` / F.
+
+    Runs of front frames are counted around the circle. Gaps of up to `LONGEST_GAP` frames are closed first
+    and runs shorter than `SHORTEST_FACE` are dropped, so that single misread pictures neither split a face
+    nor make one.
+    """
+    step_rad = 2 * math.pi / len(seen)
+    offset_rad = (seen - torch.arange(len(seen))) * step_rad
+    coherence = torch.polar(torch.ones(len(seen)), offset_rad.float()).mean().abs().item()
+    share = torch.bincount(seen * ENTROPY_BINS // len(seen), minlength=ENTROPY_BINS) / len(seen)
+    # the tolerance keeps frames at exactly 30 degrees, whatever the rounding of the cosine
+    front = (seen * step_rad).cos() >= math.cos(math.radians(FRONT_DEG)) - 1e-6
+    faces = _runs(_without_short_runs(~_without_short_runs(~front, LONGEST_GAP + 1), SHORTEST_FACE))
+    return Poses(faces, faces >= 2, coherence, torch.special.entr(share).sum().item())
+
+
+def _without_short_runs(flags: Tensor, shortest: int) -> Tensor:
+    """A circle of flags in which runs of True shorter than `shortest` are switched off."""
+    if flags.all() or not flags.any():
+        return flags
+    start = int((~flags).nonzero()[0])
+    kept, run = flags.roll(-start), 0
+    for i in range(len(kept) + 1):
+        if i < len(kept) and kept[i]:
+            run += 1
+            continue
+        if 0 < run < shortest:
+            kept[i - run : i] = False
+        run = 0
+    return kept.roll(start)
+
+
+def _runs(flags: Tensor) -> int:
+    """Runs of True around a circle."""
+    return int((flags & ~flags.roll(1)).sum()) if not flags.all() else 1
+
+
+def _aligned(
+    render: Renderer, candidates: Sequence[Model], errors: Float[Tensor, "F K F"]
+) -> tuple[int, float]:
+    """The best candidate and its rotation: finalists by turntable, the winner on held-out cameras."""
+    frame = torch.arange(FRAMES)
+    # by_shift[k, s]: the scene's frame a against candidate k turned by s frames, which shows its pose a - s
+    by_shift = torch.stack([errors[frame, :, (frame - s) % FRAMES].mean(0) for s in range(FRAMES)], -1)
+    least, shift = by_shift.min(-1)
+    finalists = least.argsort()[:FINALISTS].tolist()
+    cameras = held_out(TURNTABLE_SIZE_PX)
+    scene = _over_white(render, cameras)
+
+    def error(k: int, degrees: float) -> float:
+        truth = _over_white(candidates[k].render, turned(cameras, math.radians(degrees)))
+        return (scene - truth).square().mean().item()
+
+    best = min(
+        (*_refined(lambda degrees, k=k: error(k, degrees), shift[k].item() * FRAME_DEG), k)
+        for k in finalists
+    )
+    return best[2], math.radians(best[1])
+
+
+def _refined(error: Callable[[float], float], degrees: float) -> tuple[float, float]:
+    """The least error and where it is, by steps of 2 and then 1 degrees from a start right to 2.5."""
+    best = (error(degrees), degrees)
+    for step in (2.0, 1.0):
+        best = min(best, *((error(d), d) for d in (best[1] - step, best[1] + step)))
+    return best
+
+
+def _nearest_pose(errors: Float[Tensor, "F K F"]) -> Int[Tensor, " F"]:
+    """For every frame of the scene the pose of the truth that looks most like it, over all candidates."""
+    return errors.amin(1).argmin(-1)
+
+
+def _squared_errors(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> Float[Tensor, "F K F"]:
+    """Mean squared error of every frame of the scene against every frame of every candidate."""
+    other = truth.flatten(0, 1)
+    squared = scene.square().sum(-1)[:, None] + other.square().sum(-1) - 2 * scene @ other.T
+    return (squared / scene.shape[-1]).clamp_min(0).unflatten(1, truth.shape[:2])
+
+
+@lru_cache(maxsize=4)
+def _tours(candidates: tuple[Model, ...]) -> Float[Tensor, "K F D"]:
+    return torch.stack([_tour(model.render) for model in candidates])
+
+
+def _tour(render: Renderer) -> Float[Tensor, "F D"]:
+    """A turntable that starts at the front, one flat picture a row."""
+    cameras = turntable(
+        FRAMES, elevation_rad=TURNTABLE_ELEVATION_RAD, width=TURNTABLE_SIZE_PX, height=TURNTABLE_SIZE_PX
+    )
+    return _over_white(render, cameras).flatten(1)
+
+
+def _over_white(render: Renderer, cameras: Cameras, *, batch: int = 24) -> Float[Tensor, "V H W 3"]:
+    pictures = [render(cameras[i : i + batch]).over((1.0, 1.0, 1.0)) for i in range(0, len(cameras), batch)]
+    return torch.cat(pictures).cpu().clamp(0, 1)
