@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import importlib.metadata
 import os
 import platform
+from collections.abc import Iterator
 from ctypes import POINTER, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
 
@@ -136,20 +139,28 @@ _SIGNATURES: dict[str, tuple[type, list[type]]] = {
 }
 
 
+def _folders() -> Iterator[Path]:
+    """Where the libraries may be: beside this package's parts, and where an editable install put them."""
+    for folder in distill3d.ops.__path__:
+        yield Path(folder) / "lib"
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        installed = importlib.metadata.distribution("distill3d")
+        yield Path(str(installed.locate_file("distill3d/ops/lib")))
+
+
 def _open(name: str) -> ctypes.CDLL:
-    """The library lib<name>.so beside this package, wherever its parts are installed, with typed functions."""
-    folders = [Path(folder) / "lib" for folder in distill3d.ops.__path__]
-    found = [folder / f"lib{name}.so" for folder in folders if (folder / f"lib{name}.so").exists()]
-    if not found:
+    """The library lib<name>.so, with typed functions."""
+    path = next((folder / f"lib{name}.so" for folder in _folders() if (folder / f"lib{name}.so").exists()), None)
+    if path is None:
         raise UnusableLibrary(f"the compiled kernels lib{name}.so are missing; {BUILD_IT}")
     try:
-        library = ctypes.CDLL(str(found[0]))
+        library = ctypes.CDLL(str(path))
     except OSError as error:
-        raise UnusableLibrary(f"{found[0]} cannot be loaded ({error}); {BUILD_IT}") from error
+        raise UnusableLibrary(f"{path} cannot be loaded ({error}); {BUILD_IT}") from error
     version = library.d3d_abi_version()
     if version != ABI_VERSION:
         raise UnusableLibrary(
-            f"{found[0]} has interface version {version} and version {ABI_VERSION} was expected; {BUILD_IT}"
+            f"{path} has interface version {version} and version {ABI_VERSION} was expected; {BUILD_IT}"
         )
     for function, (result, arguments) in _SIGNATURES.items():
         getattr(library, function).restype = result

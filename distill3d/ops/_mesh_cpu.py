@@ -20,7 +20,13 @@ def rasterize(vertices: Tensor, faces: Tensor, cameras: Cameras) -> tuple[Tensor
     return triangle.reshape(shape), barycentric.reshape(*shape, 3), depth.reshape(shape)
 
 
-@torch.library.custom_op("distill3d::rasterize", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "distill3d::rasterize",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor vertices, Tensor faces, Tensor world_to_camera, Tensor intrinsics, "
+    "int width, int height, float near, float far) -> (Tensor, Tensor, Tensor)",
+)
 def _rasterize(
     vertices: Tensor,
     faces: Tensor,

@@ -68,7 +68,14 @@ def _gaussians(
     return c.CGaussians(*colours.shape, blur_px, *pointers, None if probe is None else probe.data_ptr())
 
 
-@torch.library.custom_op("distill3d::splat", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "distill3d::splat",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor means, Tensor wxyz, Tensor scales, Tensor opacities, Tensor colours, Tensor? probe, "
+    "Tensor world_to_camera, Tensor intrinsics, int width, int height, float near, float far, float blur_px) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
 def _draw(
     means: Tensor,
     wxyz: Tensor,
@@ -163,7 +170,15 @@ def _(
     )
 
 
-@torch.library.custom_op("distill3d::splat_gradient", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "distill3d::splat_gradient",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor by_colours, Tensor by_alpha, Tensor by_depth, Tensor means, Tensor wxyz, Tensor scales, "
+    "Tensor opacities, Tensor colours, Tensor world_to_camera, Tensor intrinsics, Tensor transmittance, Tensor last, "
+    "Tensor splats, Tensor first_slot, Tensor tile_start, Tensor pair_table, float near, float far, float blur_px) "
+    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
 def _gradient(
     by_colours: Tensor,
     by_alpha: Tensor,
