@@ -60,9 +60,7 @@ def rotate(wxyz: Float[Tensor, "*#S 4"], vectors: Float[Tensor, "*#S 3"]) -> Flo
     return (matrix_from_wxyz(wxyz) @ vectors[..., None])[..., 0]
 
 
-def wxyz_between(
-    start: Float[Tensor, "*#S 3"], end: Float[Tensor, "*#S 3"]
-) -> Float[Tensor, "*#S 4"]:
+def wxyz_between(start: Float[Tensor, "*#S 3"], end: Float[Tensor, "*#S 3"]) -> Float[Tensor, "*#S 4"]:
     """The shortest rotation that turns the direction `start` into the direction `end`; lengths do not matter.
 
     For opposite directions, where every axis across them is as short, one such axis is taken.

@@ -3,8 +3,8 @@
 Term l(l+1)+m of degree l, orthonormal over the sphere; the Condon-Shortley phase is kept, so the degree-1
 terms are -y, z, -x times a constant.
 
-Source: Kerbl et al. 2023 (arXiv 2308.04079), whose files this order reads; Sloan 2013, Efficient Spherical Harmonic
-Evaluation (JCGT 2(2)), for the polynomials.
+Source: Kerbl et al. 2023 (arXiv 2308.04079), whose files this order reads; Sloan 2013, Efficient Spherical
+Harmonic Evaluation (JCGT 2(2)), for the polynomials.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def degree_of(terms: int) -> int:
     """The degree whose basis has this many terms: (degree + 1)²."""
     degree = math.isqrt(terms) - 1
     if degree < 0 or degree > MAX_DEGREE or (degree + 1) ** 2 != terms:
-        raise ValueError(f"given {terms} harmonics, expected 1, 4, 9 or 16; cut or pad them to a whole degree")
+        raise ValueError(
+            f"given {terms} harmonics, expected 1, 4, 9 or 16; cut or pad them to a whole degree"
+        )
     return degree
 
 
@@ -62,10 +64,8 @@ def basis(directions: Float[Tensor, "*S 3"], degree: int) -> Float[Tensor, "*S K
     return torch.stack(terms, -1)
 
 
-def radiance(
-    coefficients: Float[Tensor, "N K 3"], directions: Float[Tensor, "N 3"]
-) -> Float[Tensor, "N 3"]:
-    """Colour seen along unit `directions` (from the eye to the point): the harmonics' sum plus 0.5, at least 0."""
+def radiance(coefficients: Float[Tensor, "N K 3"], directions: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:
+    """Colour along unit `directions`, eye to point: the harmonics' sum plus 0.5, at least 0."""
     values = basis(directions, degree_of(coefficients.shape[-2]))
     return ((values[..., None] * coefficients).sum(-2) + 0.5).clamp_min(0)
 

@@ -22,7 +22,9 @@ from distill3d.rotation import (
 
 def random_wxyz(count: int, seed: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.nn.functional.normalize(torch.randn(count, 4, generator=generator, dtype=torch.float64), dim=-1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, 4, generator=generator, dtype=torch.float64), dim=-1
+    )
 
 
 def test_matrices_are_rotations():
@@ -72,7 +74,9 @@ def test_half_turns_survive_the_way_there_and_back(axis):
 def test_a_quarter_turn_about_z_takes_x_to_y():
     wxyz = wxyz_from_axis_angle(torch.tensor([0.0, 0.0, 2.0]), math.pi / 2)
     assert_close(wxyz, torch.tensor([math.sqrt(0.5), 0, 0, math.sqrt(0.5)]))
-    assert_close(rotate(wxyz, torch.tensor([1.0, 0.0, 0.0])), torch.tensor([0.0, 1.0, 0.0]), rtol=0, atol=1e-6)
+    assert_close(
+        rotate(wxyz, torch.tensor([1.0, 0.0, 0.0])), torch.tensor([0.0, 1.0, 0.0]), rtol=0, atol=1e-6
+    )
 
 
 def test_turns_about_one_axis_add_up():

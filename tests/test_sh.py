@@ -15,7 +15,7 @@ from distill3d.sh import basis, degree_0_from_rgb, degree_of, radiance, rgb_from
 
 
 def quadrature() -> tuple[torch.Tensor, torch.Tensor]:
-    """Directions [D, 3] and weights [D] that integrate polynomials up to degree 15 over the sphere exactly."""
+    """Directions [D, 3] and weights [D] that integrate polynomials of degree 15 over the sphere exactly."""
     z, weights = np.polynomial.legendre.leggauss(8)
     azimuths = (np.arange(16) + 0.5) * (2 * math.pi / 16)
     z, azimuths = np.meshgrid(z, azimuths, indexing="ij")
@@ -26,13 +26,17 @@ def quadrature() -> tuple[torch.Tensor, torch.Tensor]:
 
 def directions(count: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.nn.functional.normalize(torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, 3, generator=generator, dtype=torch.float64), dim=-1
+    )
 
 
 def test_the_basis_is_orthonormal_over_the_sphere():
     towards, weights = quadrature()
     values = basis(towards, 3)
-    assert_close(values.T @ (weights[:, None] * values), torch.eye(16, dtype=torch.float64), rtol=0, atol=1e-12)
+    assert_close(
+        values.T @ (weights[:, None] * values), torch.eye(16, dtype=torch.float64), rtol=0, atol=1e-12
+    )
 
 
 def test_each_degree_adds_up_to_a_constant():

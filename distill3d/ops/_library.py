@@ -73,7 +73,12 @@ class CGaussianGradients(ctypes.Structure):
 
 
 class CMesh(ctypes.Structure):
-    _fields_ = [("vertex_count", c_int64), ("face_count", c_int64), ("vertices", c_void_p), ("faces", c_void_p)]
+    _fields_ = [
+        ("vertex_count", c_int64),
+        ("face_count", c_int64),
+        ("vertices", c_void_p),
+        ("faces", c_void_p),
+    ]
 
 
 class CFragments(ctypes.Structure):
@@ -83,7 +88,7 @@ class CFragments(ctypes.Structure):
 FOOTPRINT_FLOATS = 10
 
 _STATUS = {
-    1: "more than 2^31 - 1 meetings of primitives with tiles; render fewer views at once, or a smaller picture",
+    1: "more than 2^31 - 1 meetings of primitives with tiles; render fewer views or smaller pictures",
 }
 
 _cameras, _launch, _bytes = POINTER(CCameras), POINTER(CLaunch), c_void_p
@@ -150,7 +155,9 @@ def _folders() -> Iterator[Path]:
 
 def _open(name: str) -> ctypes.CDLL:
     """The library lib<name>.so, with typed functions."""
-    path = next((folder / f"lib{name}.so" for folder in _folders() if (folder / f"lib{name}.so").exists()), None)
+    path = next(
+        (folder / f"lib{name}.so" for folder in _folders() if (folder / f"lib{name}.so").exists()), None
+    )
     if path is None:
         raise UnusableLibrary(f"the compiled kernels lib{name}.so are missing; {BUILD_IT}")
     try:
@@ -174,13 +181,16 @@ def _choose_isa() -> tuple[str, ctypes.CDLL]:
     oldest = _open("d3d_cpu_v2")
     level: int = oldest.d3d_isa_level()
     if level < 2:
-        raise UnusableLibrary("this processor lacks SSE4.2, which the compiled kernels need; use another machine")
+        raise UnusableLibrary(
+            "this processor lacks SSE4.2, which the compiled kernels need; use another machine"
+        )
     wanted = os.environ.get(ISA_VARIABLE, f"v{level}")
     if wanted not in ("v2", "v3", "v4"):
         raise UnusableLibrary(f"{ISA_VARIABLE} is {wanted!r}, expected v2, v3 or v4; correct or unset it")
     if int(wanted[1]) > level:
         raise UnusableLibrary(
-            f"{ISA_VARIABLE} is {wanted} and this processor is x86-64-v{level}; choose v{level} or lower, or unset it"
+            f"{ISA_VARIABLE} is {wanted} and this processor is x86-64-v{level}; "
+            f"choose v{level} or lower, or unset it"
         )
     return wanted, oldest if wanted == "v2" else _open(f"d3d_cpu_{wanted}")
 

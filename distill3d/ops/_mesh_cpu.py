@@ -71,4 +71,8 @@ def _(
     far: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     shape = (len(intrinsics), height, width)
-    return vertices.new_empty(shape, dtype=torch.int32), vertices.new_empty(*shape, 3), vertices.new_empty(shape)
+    return (
+        vertices.new_empty(shape, dtype=torch.int32),
+        vertices.new_empty(*shape, 3),
+        vertices.new_empty(shape),
+    )

@@ -65,7 +65,8 @@ def _gaussians(
     blur_px: float,
 ) -> c.CGaussians:
     pointers = [values.data_ptr() for values in (means, wxyz, scales, opacities, colours)]
-    return c.CGaussians(*colours.shape, blur_px, *pointers, None if probe is None else probe.data_ptr())
+    count, channels = colours.shape
+    return c.CGaussians(count, channels, blur_px, *pointers, None if probe is None else probe.data_ptr())
 
 
 @torch.library.custom_op(
@@ -73,7 +74,8 @@ def _gaussians(
     mutates_args=(),
     device_types="cpu",
     schema="(Tensor means, Tensor wxyz, Tensor scales, Tensor opacities, Tensor colours, Tensor? probe, "
-    "Tensor world_to_camera, Tensor intrinsics, int width, int height, float near, float far, float blur_px) "
+    "Tensor world_to_camera, Tensor intrinsics, int width, int height, "
+    "float near, float far, float blur_px) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _draw(
@@ -94,7 +96,7 @@ def _draw(
     """The pictures, and what the gradient needs: transmittance, last, splats, first_slot, tile_start, pairs."""
     inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
     probe = None if probe is None else probe.contiguous()
-    views, count, channels = len(intrinsics), *colours.shape
+    views, (count, channels) = len(intrinsics), colours.shape
     kernels, launch = c.library(), byref(c.launch())
     cameras = byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far))
     gaussians = byref(_gaussians(*inputs, probe, blur_px))
@@ -155,7 +157,7 @@ def _(
     far: float,
     blur_px: float,
 ) -> tuple[Tensor, ...]:
-    views, count, channels = len(intrinsics), *colours.shape
+    views, (count, channels) = len(intrinsics), colours.shape
     pair_count = torch.library.get_ctx().new_dynamic_size()
     planes = [means.new_empty(views, height, width) for _ in range(4)]
     return (
@@ -175,8 +177,9 @@ def _(
     mutates_args=(),
     device_types="cpu",
     schema="(Tensor by_colours, Tensor by_alpha, Tensor by_depth, Tensor means, Tensor wxyz, Tensor scales, "
-    "Tensor opacities, Tensor colours, Tensor world_to_camera, Tensor intrinsics, Tensor transmittance, Tensor last, "
-    "Tensor splats, Tensor first_slot, Tensor tile_start, Tensor pair_table, float near, float far, float blur_px) "
+    "Tensor opacities, Tensor colours, Tensor world_to_camera, Tensor intrinsics, "
+    "Tensor transmittance, Tensor last, Tensor splats, Tensor first_slot, Tensor tile_start, "
+    "Tensor pair_table, float near, float far, float blur_px) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _gradient(
@@ -241,7 +244,7 @@ def _(
     return (*results, means.new_empty(views, len(means), 2))
 
 
-def _save(ctx, inputs, output) -> None:  # noqa: ANN001 - torch's own types
+def _save(ctx, inputs, output) -> None:
     *gaussians, probe, world_to_camera, intrinsics, _width, _height, near, far, blur_px = inputs
     ctx.save_for_backward(*gaussians, world_to_camera, intrinsics, *output[4:])
     ctx.mark_non_differentiable(*output[3:])
@@ -249,7 +252,7 @@ def _save(ctx, inputs, output) -> None:  # noqa: ANN001 - torch's own types
     ctx.probe_given = probe is not None
 
 
-def _backward(ctx, by_colours, by_alpha, by_depth, *_unused) -> tuple:  # noqa: ANN001 - torch's own types
+def _backward(ctx, by_colours, by_alpha, by_depth, *_unused) -> tuple:
     gradients = _gradient(by_colours, by_alpha, by_depth, *ctx.saved_tensors, *ctx.settings)
     by_probe = gradients[5] if ctx.probe_given else None
     return (*gradients[:5], by_probe, *[None] * 7)

@@ -27,17 +27,18 @@ class Fragments:
 def rasterize(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras: Cameras) -> Fragments:
     """The nearest triangle at each pixel centre. Both sides of a triangle are drawn; there is no gradient.
 
-    Triangles that cross the near or the far plane are cut there. Of triangles at equal depth the first is seen.
-    Triangles seen edge-on, and those with a vertex that is not finite, are not drawn.
+    Triangles that cross the near or the far plane are cut there. Of triangles at equal depth the first is
+    seen. Triangles seen edge-on, and those with a vertex that is not finite, are not drawn.
 
-    Raises TypeError for vertices other than float32 on the compiled backend, IndexError for a face that names a
-    vertex which is not there.
+    Raises TypeError for vertices other than float32 on the compiled backend, IndexError for a face that names
+    a vertex which is not there.
     """
     if cameras.shape.numel() == 0:
         raise ValueError("given no camera; give cameras whose batch shape has at least one element")
-    if len(faces) and not (0 <= int(faces.min()) and int(faces.max()) < len(vertices)):
+    if len(faces) and not (int(faces.min()) >= 0 and int(faces.max()) < len(vertices)):
         raise IndexError(
-            f"given faces with corners {int(faces.min())} to {int(faces.max())}, expected 0 to {len(vertices) - 1}; "
+            f"given faces with corners {int(faces.min())} to {int(faces.max())}, "
+            f"expected 0 to {len(vertices) - 1}; "
             "drop those faces or add the vertices"
         )
     backend = backends.choose(vertices, cameras.world_to_camera, cameras.intrinsics)

@@ -43,7 +43,9 @@ def rasterize_one(
     fx, fy, cx, cy = camera.intrinsics.to(vertices).unbind()
     x = (torch.arange(camera.width).to(vertices) + 0.5 - cx) / fx
     y = (torch.arange(camera.height).to(vertices) + 0.5 - cy) / fy
-    rays = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones(camera.height, camera.width).to(vertices)], -1)
+    rays = torch.stack(
+        [*torch.meshgrid(x, y, indexing="xy"), torch.ones(camera.height, camera.width).to(vertices)], -1
+    )
     inverse = inverse_corners(vertices, faces, camera)
 
     nearest = torch.zeros_like(rays[..., 0])
@@ -57,7 +59,9 @@ def rasterize_one(
         triangle = torch.where(best > nearest, (first + which).int(), triangle)
         nearest = torch.maximum(best, nearest)
 
-    shares = torch.einsum("hwij,hwj->hwi", inverse[triangle.clamp_min(0).long()], rays) if len(faces) else rays
+    shares = (
+        torch.einsum("hwij,hwj->hwi", inverse[triangle.clamp_min(0).long()], rays) if len(faces) else rays
+    )
     empty = triangle < 0
     shares = shares.clamp_min(0) / shares.clamp_min(0).sum(-1, keepdim=True)
     return triangle, torch.where(empty[..., None], 0, shares), torch.where(empty, 0, 1 / nearest)
@@ -68,4 +72,6 @@ def rasterize(
 ) -> tuple[Int[Tensor, "*B H W"], Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W"]]:
     """Triangle, barycentric and depth for every camera, one after the other."""
     parts = [rasterize_one(vertices, faces, camera) for camera in each(cameras)]
-    return tuple(torch.stack(part).reshape(*cameras.shape, *part[0].shape) for part in zip(*parts, strict=True))  # type: ignore[return-value]
+    return tuple(
+        torch.stack(part).reshape(*cameras.shape, *part[0].shape) for part in zip(*parts, strict=True)
+    )  # type: ignore[return-value]

@@ -30,7 +30,7 @@ def splat(
     means: Float[Tensor, "N 3"],
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 3"],
-    opacities: Float[Tensor, "N"],
+    opacities: Float[Tensor, N],
     colours: Float[Tensor, "N C"],
     cameras: Cameras,
     *,
@@ -39,19 +39,21 @@ def splat(
 ) -> SplatImages:
     """Draw Gaussians; differentiable in every tensor but the cameras.
 
-    `means` and the standard deviations `scales` are in world units, `wxyz` of any length but zero, `opacities`
-    in (0, 1], and `colours` are any C channels. `probe` is added to the projected centres, in pixels: give zeros,
-    and its gradient is the loss's derivative by each centre in each picture. `blur_px` is added to each
-    footprint's variances, in px².
+    `means` and the standard deviations `scales` are in world units, `wxyz` of any length but zero,
+    `opacities` in (0, 1], and `colours` are any C channels. `probe` is added to the projected centres, in
+    pixels: give zeros, and its gradient is the loss's derivative by each centre in each picture. `blur_px` is
+    added to each footprint's variances, in px².
 
-    A splat is seen where its alpha, at most 0.999, is at least 1/255. A pixel takes no more once less than 1e-4 of
-    its light is left; the splat that takes it there still counts. Splats with a number that is not finite, or
-    with their centre outside the near and far planes, are not drawn, and their gradients are zero.
+    A splat is seen where its alpha, at most 0.999, is at least 1/255. A pixel takes no more once less than
+    1e-4 of its light is left; the splat that takes it there still counts. Splats with a number that is not
+    finite, or with their centre outside the near and far planes, are not drawn, and their gradients are zero.
 
     Raises TypeError for other than float32 on the compiled backend, ValueError for shapes that do not agree.
     """
     _check(means, wxyz, scales, opacities, colours, cameras, probe)
-    backend = backends.choose(means, wxyz, scales, opacities, colours, cameras.world_to_camera, cameras.intrinsics)
+    backend = backends.choose(
+        means, wxyz, scales, opacities, colours, cameras.world_to_camera, cameras.intrinsics
+    )
     run = splat_reference.splat if backend == "reference" else _splat_cpu.splat
     return SplatImages(*run(means, wxyz, scales, opacities, colours, cameras, probe, blur_px))
 
@@ -72,7 +74,9 @@ def _check(
         expected["probe"], given["probe"] = (*cameras.shape, count, 2), probe
     for name, tensor in given.items():
         if tuple(tensor.shape) != expected[name]:
-            raise ValueError(f"given {name} {tuple(tensor.shape)}, expected {expected[name]} beside {count} means")
+            raise ValueError(
+                f"given {name} {tuple(tensor.shape)}, expected {expected[name]} beside {count} means"
+            )
     if colours.ndim != 2 or colours.shape[0] != count:
         raise ValueError(f"given colours {tuple(colours.shape)}, expected ({count}, any number of channels)")
     if cameras.shape.numel() == 0:

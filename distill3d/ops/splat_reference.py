@@ -1,9 +1,9 @@
 """The definition of `splat` in plain torch: dense, differentiable by autograd in any float type.
 
-Every constant and rule of Gaussian splatting that the kernels follow is written here, in the same words as in
-cuda/include/d3d/project.h and splat.h.
+Every constant and rule of Gaussian splatting that the kernels follow is written here, in the same words
+as in cuda/include/d3d/project.h and splat.h.
 
-Source: Kerbl et al. 2023, 3D Gaussian Splatting (arXiv 2308.04079), section 4 and 6; Zwicker et al. 2001, EWA.
+Source: Kerbl et al. 2023, 3D Gaussian Splatting (arXiv 2308.04079), sections 4 and 6; Zwicker et al. 2001, EWA.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def project(
     scales: Float[Tensor, "N 3"],
     camera: Cameras,
     blur_px: float,
-) -> tuple[Float[Tensor, "N 2"], Float[Tensor, "N 3"], Float[Tensor, "N"]]:
+) -> tuple[Float[Tensor, "N 2"], Float[Tensor, "N 3"], Float[Tensor, N]]:
     """Centres in pixels, 2-D covariances (xx, xy, yy) in px², and camera depths.
 
     The perspective map is linearised at each centre, and for a centre far outside the picture at the nearest
@@ -57,12 +57,12 @@ def visible(
     means: Float[Tensor, "N 3"],
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 3"],
-    opacities: Float[Tensor, "N"],
+    opacities: Float[Tensor, N],
     colours: Float[Tensor, "N C"],
     camera: Cameras,
     probe: Float[Tensor, "N 2"],
     blur_px: float,
-) -> tuple[Bool[Tensor, "N"], Float[Tensor, "N"]]:
+) -> tuple[Bool[Tensor, N], Float[Tensor, N]]:
     """Which splats are drawn, and the radius in pixels beyond which each is below ALPHA_MIN (0 if not drawn).
 
     Drawn are splats that are finite in every input, between the near and the far plane, not degenerate in the
@@ -100,12 +100,12 @@ def splat_one(
     means: Float[Tensor, "N 3"],
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 3"],
-    opacities: Float[Tensor, "N"],
+    opacities: Float[Tensor, N],
     colours: Float[Tensor, "N C"],
     camera: Cameras,
     probe: Float[Tensor, "N 2"],
     blur_px: float,
-) -> tuple[Float[Tensor, "H W C"], Float[Tensor, "H W 1"], Float[Tensor, "H W 1"], Float[Tensor, "N"]]:
+) -> tuple[Float[Tensor, "H W C"], Float[Tensor, "H W 1"], Float[Tensor, "H W 1"], Float[Tensor, N]]:
     """Colours, alpha, depth and radii for one camera; see `distill3d.ops.splat.splat`."""
     with torch.no_grad():
         drawn, radius_px = visible(means, wxyz, scales, opacities, colours, camera, probe, blur_px)
@@ -147,12 +147,14 @@ def splat(
     means: Float[Tensor, "N 3"],
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 3"],
-    opacities: Float[Tensor, "N"],
+    opacities: Float[Tensor, N],
     colours: Float[Tensor, "N C"],
     cameras: Cameras,
     probe: Float[Tensor, "*B N 2"] | None,
     blur_px: float,
-) -> tuple[Float[Tensor, "*B H W C"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B N"]]:
+) -> tuple[
+    Float[Tensor, "*B H W C"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B H W 1"], Float[Tensor, "*B N"]
+]:
     """Colours, alpha, depth and radii for every camera, one after the other."""
     views = cameras.shape.numel()
     probe = means.new_zeros(views, len(means), 2) if probe is None else probe.reshape(views, len(means), 2)
@@ -160,4 +162,6 @@ def splat(
         splat_one(means, wxyz, scales, opacities, colours, camera, view_probe, blur_px)
         for camera, view_probe in zip(each(cameras), probe, strict=True)
     ]
-    return tuple(torch.stack(parts).reshape(*cameras.shape, *parts[0].shape) for parts in zip(*pictures, strict=True))  # type: ignore[return-value]
+    return tuple(
+        torch.stack(parts).reshape(*cameras.shape, *parts[0].shape) for parts in zip(*pictures, strict=True)
+    )  # type: ignore[return-value]

@@ -8,7 +8,9 @@ from torch import Tensor
 from distill3d.camera import Cameras, orbit
 
 
-def gaussians(count: int, channels: int = 3, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+def gaussians(
+    count: int, channels: int = 3, *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
     """Means, wxyz, scales, opacities and colours of a soft ball."""
     generator = torch.Generator().manual_seed(seed)
 

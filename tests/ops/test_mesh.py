@@ -89,7 +89,9 @@ def test_barycentrics_lead_from_the_corners_to_the_point_on_the_ray(backend):
 def test_the_nearer_of_two_planes_is_seen_in_either_order(backend):
     lifted = SQUARE + torch.tensor([0.0, 0.0, 1.0])
     for first, second, nearer in ((SQUARE, lifted, 1), (lifted, SQUARE, 0)):
-        fragments = rasterize(torch.cat([first, second]), torch.cat([SQUARE_FACES, SQUARE_FACES + 4]), above(3.0))
+        fragments = rasterize(
+            torch.cat([first, second]), torch.cat([SQUARE_FACES, SQUARE_FACES + 4]), above(3.0)
+        )
         centre = fragments.triangle[0, 12:20, 12:20]
         assert (centre // 2 == nearer).all()
         assert_close(fragments.depth[0, 16, 16], torch.tensor(2.0))
@@ -130,7 +132,9 @@ def test_fragments_are_those_of_the_definition(scale):
 
 
 def test_what_cannot_be_drawn_harms_no_other(backend):
-    vertices = torch.cat([SQUARE, torch.tensor([[math.nan, 0.0, 0.0], [math.inf, 0.0, 1.0], [0.0, 0.0, 9.0]])])
+    vertices = torch.cat(
+        [SQUARE, torch.tensor([[math.nan, 0.0, 0.0], [math.inf, 0.0, 1.0], [0.0, 0.0, 9.0]])]
+    )
     bad = torch.tensor([[0, 1, 4], [0, 1, 5], [0, 0, 1], [2, 2, 2]])
     healthy = rasterize(SQUARE, SQUARE_FACES, above(3.0))
     poisoned = rasterize(vertices, torch.cat([SQUARE_FACES, bad]), above(3.0))

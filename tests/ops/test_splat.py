@@ -13,7 +13,6 @@ from distill3d.camera import Cameras
 from distill3d.ops import _library, backends
 from distill3d.ops.splat import SplatImages, splat
 from distill3d.rotation import matrix_from_wxyz, multiply, wxyz_from_axis_angle
-
 from tests.ops.scenes import gaussians, views
 
 INPUTS = ("means", "wxyz", "scales", "opacities", "colours", "probe")
@@ -54,7 +53,13 @@ def gradients(scene: list[Tensor], cameras: Cameras, backend: str, dtype: torch.
 
 def test_one_opaque_splat_shows_its_colour_and_depth_at_its_centre(backend):
     cameras = views(2, width=41, height=41)
-    scene = [torch.zeros(1, 3), torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), 0.3), torch.ones(1), torch.rand(1, 3)]
+    scene = [
+        torch.zeros(1, 3),
+        torch.tensor([[1.0, 0, 0, 0]]),
+        torch.full((1, 3), 0.3),
+        torch.ones(1),
+        torch.rand(1, 3),
+    ]
     images = splat(*scene, cameras)
     weight = 0.999
     assert_close(images.alpha[:, 20, 20, 0], torch.full((2,), weight))
@@ -70,7 +75,9 @@ def test_a_round_splat_falls_off_as_a_gaussian_of_its_projected_size(backend):
     variance_px = (scale * cameras.intrinsics[0, 0] / 3) ** 2 + 0.3
     offset_px = torch.arange(65) - 32.0
     expected = opacity * torch.exp(-0.5 * offset_px**2 / variance_px)
-    assert_close(images.alpha[0, 32, :, 0], torch.where(expected < 1 / 255, 0, expected), rtol=1e-4, atol=1e-6)
+    assert_close(
+        images.alpha[0, 32, :, 0], torch.where(expected < 1 / 255, 0, expected), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_splats_in_front_hide_those_behind_by_their_transmittance(backend):
@@ -113,7 +120,9 @@ def test_the_length_of_a_quaternion_does_not_matter(backend):
 
 def test_a_crop_of_the_picture_is_the_picture_of_the_crop(backend):
     scene, cameras = gaussians(40), views(2, width=50, height=40)
-    scene[0] *= 0.3  # all centres lie in the crop, so the Jacobian's clamp, which follows the picture, is idle
+    scene[0] *= (
+        0.3  # all centres lie in the crop, so the Jacobian's clamp, which follows the picture, is idle
+    )
     left, top, width, height = 11, 9, 26, 21
     shift = torch.tensor([0.0, 0.0, left, top])
     cropped = replace(cameras, intrinsics=cameras.intrinsics - shift, width=width, height=height)
@@ -124,7 +133,10 @@ def test_a_crop_of_the_picture_is_the_picture_of_the_crop(backend):
 def test_many_cameras_at_once_are_the_same_as_one_by_one(backend):
     scene, cameras = gaussians(50), views(6)
     batch = Cameras(
-        cameras.world_to_camera.reshape(2, 3, 4, 4), cameras.intrinsics.reshape(2, 3, 4), cameras.width, cameras.height
+        cameras.world_to_camera.reshape(2, 3, 4, 4),
+        cameras.intrinsics.reshape(2, 3, 4),
+        cameras.width,
+        cameras.height,
     )
     together = splat(*scene, batch)
     assert together.colours.shape == (2, 3, cameras.height, cameras.width, 3)
@@ -203,7 +215,13 @@ def test_a_flat_splat_is_drawn(backend):
 
 def test_a_splat_that_covers_everything_is_drawn_everywhere(backend):
     cameras = views(1, width=70, height=50)
-    scene = [torch.zeros(1, 3), torch.eye(4)[:1], torch.full((1, 3), 30.0), torch.full((1,), 0.5), torch.ones(1, 1)]
+    scene = [
+        torch.zeros(1, 3),
+        torch.eye(4)[:1],
+        torch.full((1, 3), 30.0),
+        torch.full((1,), 0.5),
+        torch.ones(1, 1),
+    ]
     assert_close(splat(*scene, cameras).alpha, torch.full((1, 50, 70, 1), 0.5), rtol=0.01, atol=0)
 
 
@@ -287,7 +305,16 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
 def test_the_operator_keeps_torchs_contracts():
     leaves = [values.requires_grad_() for values in gaussians(12)]
     cameras = views(2, width=20, height=18)
-    arguments = (*leaves, torch.zeros(2, 12, 2, requires_grad=True), *_library.flat(cameras), 20, 18, 0.01, 1e4, 0.3)
+    arguments = (
+        *leaves,
+        torch.zeros(2, 12, 2, requires_grad=True),
+        *_library.flat(cameras),
+        20,
+        18,
+        0.01,
+        1e4,
+        0.3,
+    )
     torch.library.opcheck(
         torch.ops.distill3d.splat.default,
         arguments,
