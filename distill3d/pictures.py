@@ -59,7 +59,7 @@ def _save_png(path: Path, image: Image.Image, notes: dict[str, str] | None) -> N
     info, buffer = PngInfo(), io.BytesIO()
     for key, value in (notes or {}).items():
         info.add_text(key, value)
-    image.save(buffer, "PNG", pnginfo=info, optimize=True)
+    image.save(buffer, "PNG", pnginfo=info)
     atomic.write(path, buffer.getvalue())
 
 
