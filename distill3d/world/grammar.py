@@ -24,11 +24,11 @@ SIZES = ("tiny", "small", "large", "tall", "short", "wide", "thin")
 RELATIONS = ("on", "next to", "in front of", "behind")
 SYNONYMS = {
     "little": "small", "big": "large", "huge": "large", "slim": "thin", "narrow": "thin",
-    "grey": "gray", "gold": "golden", "wood": "wooden", "steel": "metal", "rear": "back", "top": "overhead",
+    "grey": "gray", "gold": "golden", "wood": "wooden", "steel": "metal",
     "automobile": "car", "plane": "airplane", "aeroplane": "airplane", "tv": "television", "cup": "mug",
     "bunny": "rabbit", "puppy": "dog", "kitten": "cat", "locomotive": "train", "ship": "boat", "cottage": "house",
 }  # fmt: skip
-_PHRASES = {"on top of": "on", "beside": "next to"}
+_PHRASES = {"on top of": "on", "beside": "next to", "top view": "overhead view", "rear view": "back view"}
 _FILLERS = ("a", "an", "the", "some", "of", "and", "with", "view")
 
 
@@ -221,7 +221,7 @@ def _part_colours(words: list[str], kind: str, prompt: str) -> dict[str, str]:
 
 
 def _colour(words: list[str], what: str, prompt: str) -> str | None:
-    """ "red", "dark red" or None."""
+    """A colour with its shade, such as "dark red", or None where no word is given."""
     if not words:
         return None
     *shades, colour = words

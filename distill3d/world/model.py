@@ -108,14 +108,18 @@ class Model:
         return [(centre, 1.05 * float(reach)) for centre, reach in zip(centres, reaches, strict=True)]
 
     def _nearest(self, points: Float[Tensor, "*N 3"]) -> tuple[Float[Tensor, "*N"], Int[Tensor, "*N"]]:
-        """The least distance to a part and which part that is. A part is asked only where its ball is near enough."""
+        """The least distance to a part and which part that is.
+
+        A part is asked only where its ball is nearer than all parts before it. The distance to the ball is itself
+        a bound, and the better one for parts whose own distance is loose (`Stretched`).
+        """
         flat = points.reshape(-1, 3)
         least = flat.new_full((len(flat),), torch.inf)
         which = torch.zeros(len(flat), dtype=torch.long, device=points.device)
         for index, (part, (centre, reach)) in enumerate(zip(self.parts, self._balls, strict=True)):
             bound = (flat - flat.new_tensor(centre)).norm(dim=-1) - reach
             asked = (bound < least).nonzero()[:, 0]
-            distance = part.shape.signed_distance(flat[asked])
+            distance = torch.maximum(part.shape.signed_distance(flat[asked]), bound[asked])
             closer = distance < least[asked]
             least = least.index_put((asked[closer],), distance[closer])
             which[asked[closer]] = index

@@ -5,28 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-Outline = tuple[tuple[float, float], ...]
+Number = float | int
+"""What stands for a length; run-time type checkers take no int for a float."""
+Outline = tuple[tuple[Number, Number], ...]
 
 
-def outline(*corners: Sequence[float]) -> Outline:
+def outline(*corners: Sequence[Number]) -> Outline:
     """The polygon with these corners."""
     return tuple((float(x), float(y)) for x, y in corners)
 
 
-def regular(corners: int, radius: float, *, turned_deg: float = 0.0) -> Outline:
+def regular(corners: int, radius: Number, *, turned_deg: Number = 0.0) -> Outline:
     """A regular polygon, its first corner on +x."""
     angles = [math.radians(turned_deg) + 2 * math.pi * k / corners for k in range(corners)]
     return tuple((radius * math.cos(a), radius * math.sin(a)) for a in angles)
 
 
-def star(points: int, radius: float, inner_radius: float) -> Outline:
+def star(points: int, radius: Number, inner_radius: Number) -> Outline:
     """A star with its first point upwards."""
     radii = [radius, inner_radius] * points
     angles = [math.pi / 2 + math.pi * k / points for k in range(2 * points)]
     return tuple((r * math.cos(a), r * math.sin(a)) for r, a in zip(radii, angles, strict=True))
 
 
-def heart(size: float) -> Outline:
+def heart(size: Number) -> Outline:
     """A heart about 2 x 2 `size` large, its tip downwards."""
     angles = [2 * math.pi * k / 28 for k in range(28)]
     return tuple(

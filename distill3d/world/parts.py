@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from distill3d.world.colours import RGB, rgb
+from distill3d.world.outlines import Number
 from distill3d.world.shapes import Shape
 
 
@@ -43,10 +44,10 @@ class Vary:
         digest = hashlib.sha256(f"{name}/{index}".encode()).digest()
         self._random = random.Random(int.from_bytes(digest[:8], "big"))
 
-    def __call__(self, value: float, by: float = 0.12) -> float:
+    def __call__(self, value: Number, by: Number = 0.12) -> float:
         """A number within a share `by` of `value`."""
         return value * self._random.uniform(1 - by, 1 + by)
 
-    def between(self, low: float, high: float) -> float:
+    def between(self, low: Number, high: Number) -> float:
         """A number between two bounds."""
         return self._random.uniform(low, high)

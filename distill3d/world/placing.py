@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from distill3d.world.outlines import Number
 from distill3d.world.parts import Part
 from distill3d.world.shapes import Stretched
 from distill3d.world.surfaces import Points
@@ -72,7 +73,7 @@ def _vertices(parts: Sequence[Part]) -> Points:
     return np.concatenate([part.shape.surface().vertices for part in parts])
 
 
-def _moved(parts: Sequence[Part], offset: Sequence[float]) -> list[Part]:
+def _moved(parts: Sequence[Part], offset: Sequence[Number]) -> list[Part]:
     return [part.shaped(part.shape.at(*offset)) for part in parts]
 
 

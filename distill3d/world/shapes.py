@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill3d.world.outlines import Outline
+from distill3d.world.outlines import Number, Outline
 from distill3d.world.surfaces import Surface, circle, facing_outwards, prism, revolve, rounded_box, stitch
 
-Vector = Sequence[float]
+Vector = Sequence[Number]
 
 
 class Shape(ABC):
@@ -34,12 +34,12 @@ class Shape(ABC):
     def signed_distance(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N"]:
         """Distance to the surface, negative inside."""
 
-    def at(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Placed:
+    def at(self, x: Number = 0.0, y: Number = 0.0, z: Number = 0.0) -> Placed:
         """The solid moved by (x, y, z)."""
         placed = _placed(self)
         return Placed(placed.shape, placed.rotation, placed.translation + np.array([x, y, z]), placed.scale)
 
-    def turned(self, *, x_deg: float = 0.0, y_deg: float = 0.0, z_deg: float = 0.0) -> Placed:
+    def turned(self, *, x_deg: Number = 0.0, y_deg: Number = 0.0, z_deg: Number = 0.0) -> Placed:
         """The solid turned about the world's axes: first x, then y, then z, in degrees."""
         return self._rotated(_turn(2, z_deg) @ _turn(1, y_deg) @ _turn(0, x_deg))
 
@@ -47,7 +47,7 @@ class Shape(ABC):
         """What was drawn in x, y now stands upright and looks along +x: drawn x is world y, drawn y is world z."""
         return self._rotated(np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]))
 
-    def scaled(self, factor: float) -> Placed:
+    def scaled(self, factor: Number) -> Placed:
         """The solid grown about the origin."""
         placed = _placed(self)
         return Placed(placed.shape, placed.rotation, placed.translation * factor, placed.scale * factor)
@@ -68,7 +68,7 @@ class Placed(Shape):
     shape: Shape
     rotation: np.ndarray
     translation: np.ndarray
-    scale: float
+    scale: Number
 
     def surface(self, segments: int = 24) -> Surface:
         vertices, faces = self.shape.surface(segments)
@@ -84,7 +84,7 @@ class Stretched(Shape):
     """A solid stretched along the world's axes. Its distance is a bound, tight to max(factors) / min(factors)."""
 
     shape: Shape
-    factors: tuple[float, float, float]
+    factors: tuple[Number, Number, Number]
 
     def surface(self, segments: int = 24) -> Surface:
         vertices, faces = self.shape.surface(segments)
@@ -98,8 +98,8 @@ class Stretched(Shape):
 class Box(Shape):
     """A box around the origin with sides (x, y, z); `rounding` is the radius of its edges."""
 
-    sides: tuple[float, float, float]
-    rounding: float = 0.0
+    sides: tuple[Number, Number, Number]
+    rounding: Number = 0.0
 
     def surface(self, segments: int = 24) -> Surface:
         return rounded_box(np.array(self.sides) / 2, self._rounding, max(1, segments // 10))
@@ -117,7 +117,7 @@ class Box(Shape):
 class Ellipsoid(Shape):
     """An ellipsoid around the origin with half axes (x, y, z)."""
 
-    radii: tuple[float, float, float]
+    radii: tuple[Number, Number, Number]
 
     def surface(self, segments: int = 24) -> Surface:
         angles = np.linspace(-np.pi / 2, np.pi / 2, max(6, segments // 2) + 1)
@@ -129,19 +129,23 @@ class Ellipsoid(Shape):
     def signed_distance(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N"]:
         """Newton's method on the Lagrange multiplier of the nearest point.
 
-        With s the multiplier above its pole, Σ (r y / (s + r² - r_min²))² - 1 is convex and falls; it starts
-        between 0 and 2, so the steps are monotone and few.
+        With s the multiplier above its pole, the nearest point solves |r y / (s + r² - r_min²)| = 1. The inverse of
+        that length is concave in s, so every step gives a lower bound of s. Near the plane of the shortest axis the
+        step is poor at first; there the length without that axis, which has its pole elsewhere, gives a start.
+        Source: Moré and Sorensen, "Computing a trust region step", 1983.
         """
         if len(set(self.radii)) == 1:
             return points.norm(dim=-1) - self.radii[0]
         r = points.new_tensor(self.radii)
         y = points.abs().clamp_min(1e-6 * min(self.radii))
         gap = r**2 - (r**2).min()
-        s = (r * y - gap).amax(-1, keepdim=True)
-        for _ in range(10):
-            ratio = r * y / (s + gap)
-            excess = (ratio**2).sum(-1, keepdim=True) - 1
-            s = s + excess / (2 * (ratio**2 / (s + gap)).sum(-1, keepdim=True))
+        weight = r * y
+        s = (weight - gap).amax(-1, keepdim=True)
+        for kept in [weight * (gap > 0)] * 4 + [weight] * 12:
+            ratio = kept / (s + gap)
+            squared = (ratio**2).sum(-1, keepdim=True)
+            step = (squared.sqrt() - 1) * squared / (ratio**2 / (s + gap)).sum(-1, keepdim=True)
+            s = s + step.clamp_min(0)
         nearest = r**2 * y / (s + gap)
         inside = ((y / r) ** 2).sum(-1) < 1
         distance = (y - nearest).norm(dim=-1)
@@ -152,9 +156,9 @@ class Ellipsoid(Shape):
 class Capsule(Shape):
     """The hull of a ball of radius `radius` at the origin and one of radius `end_radius` at (0, 0, length)."""
 
-    length: float
-    radius: float
-    end_radius: float
+    length: Number
+    radius: Number
+    end_radius: Number
 
     @property
     def _slope(self) -> tuple[float, float]:
@@ -190,8 +194,8 @@ class Capsule(Shape):
 class Torus(Shape):
     """A ring around z: a tube of radius `tube` along a circle of radius `radius`."""
 
-    radius: float
-    tube: float
+    radius: Number
+    tube: Number
 
     def surface(self, segments: int = 24) -> Surface:
         section = circle(max(6, segments // 2)) * self.tube + [self.radius, 0]
@@ -206,15 +210,15 @@ class Torus(Shape):
 class Arc(Shape):
     """A piece of a torus around z with round ends: `half_angle_deg` to each side of +x."""
 
-    radius: float
-    tube: float
-    half_angle_deg: float = 90.0
+    radius: Number
+    tube: Number
+    half_angle_deg: Number = 90.0
 
     def surface(self, segments: int = 24) -> Surface:
         around = circle(max(6, segments // 2))
         half = math.radians(self.half_angle_deg)
         steps = max(4, round(segments * half / np.pi))
-        cap = np.linspace(np.pi / 2, 0, 4)
+        cap = np.linspace(np.pi / 2, 0, max(4, segments // 6))
         places = [
             *((-half, -math.sin(a), math.cos(a)) for a in cap[:-1]),
             *((angle, 0.0, 1.0) for angle in np.linspace(-half, half, steps + 1)),
@@ -224,7 +228,7 @@ class Arc(Shape):
         rings[0], rings[-1] = rings[0].mean(0, keepdims=True), rings[-1].mean(0, keepdims=True)
         return stitch(rings, closed=False)
 
-    def _ring(self, around: np.ndarray, angle: float, ahead: float, width: float) -> np.ndarray:
+    def _ring(self, around: np.ndarray, angle: Number, ahead: Number, width: Number) -> np.ndarray:
         """The tube's section at `angle`, moved `ahead` tubes along the tangent and `width` tubes wide."""
         outwards = np.array([math.cos(angle), math.sin(angle), 0])
         tangent = np.array([-math.sin(angle), math.cos(angle), 0])
@@ -260,7 +264,7 @@ class Extrusion(Shape):
     """A simple polygon in x, y, `depth` thick along z and centred there."""
 
     polygon: Outline
-    depth: float
+    depth: Number
 
     def surface(self, segments: int = 24) -> Surface:
         corners = np.array(self.polygon)
@@ -294,29 +298,29 @@ def polygon_distance(
     return torch.where(crossings % 2 == 1, -distance, distance)
 
 
-def sphere(radius: float) -> Ellipsoid:
+def sphere(radius: Number) -> Ellipsoid:
     return Ellipsoid((radius, radius, radius))
 
 
-def cylinder(radius: float, height: float) -> Lathe:
+def cylinder(radius: Number, height: Number) -> Lathe:
     """A cylinder from z = 0 to z = height."""
     return frustum(radius, radius, height)
 
 
-def frustum(radius: float, end_radius: float, height: float) -> Lathe:
+def frustum(radius: Number, end_radius: Number, height: Number) -> Lathe:
     """A truncated cone from z = 0 to z = height; a radius of 0 makes a point."""
     bottom = ((radius, 0.0),) if radius > 0 else ()
     top = ((end_radius, height),) if end_radius > 0 else ()
     return Lathe(((0.0, 0.0), *bottom, *top, (0.0, height)))
 
 
-def rod(start: Vector, end: Vector, radius: float, end_radius: float | None = None) -> Placed:
+def rod(start: Vector, end: Vector, radius: Number, end_radius: Number | None = None) -> Placed:
     """A cylinder (or truncated cone) from one point to another."""
     end_radius = radius if end_radius is None else end_radius
     return frustum(radius, end_radius, math.dist(start, end)).along(start, end)
 
 
-def limb(start: Vector, end: Vector, radius: float, end_radius: float | None = None) -> Placed:
+def limb(start: Vector, end: Vector, radius: Number, end_radius: Number | None = None) -> Placed:
     """A capsule from one point to another, round at both ends."""
     end_radius = radius if end_radius is None else end_radius
     return Capsule(math.dist(start, end), radius, end_radius).along(start, end)
@@ -326,7 +330,7 @@ def _placed(shape: Shape) -> Placed:
     return shape if isinstance(shape, Placed) else Placed(shape, np.eye(3), np.zeros(3), 1.0)
 
 
-def _turn(axis: int, degrees: float) -> np.ndarray:
+def _turn(axis: int, degrees: Number) -> np.ndarray:
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     rotation = np.eye(3)
     i, j = (axis + 1) % 3, (axis + 2) % 3

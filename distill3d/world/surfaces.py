@@ -75,7 +75,7 @@ def ear_clipped(polygon: Points) -> NDArray[np.int64]:
     """
     left = list(range(len(polygon)))
     triangles = []
-    while len(left) > 3:
+    while len(left) > 2:
         ear = next(
             (k for k in range(len(left)) if _is_ear(polygon, left, k)),
             None,
@@ -86,7 +86,7 @@ def ear_clipped(polygon: Points) -> NDArray[np.int64]:
             )
         triangles.append((left[ear - 1], left[ear], left[(ear + 1) % len(left)]))
         del left[ear]
-    return np.array([*triangles, tuple(left)], dtype=np.int64)
+    return np.array(triangles, dtype=np.int64)
 
 
 def _is_ear(polygon: Points, left: list[int], k: int) -> bool:
@@ -99,7 +99,7 @@ def _is_ear(polygon: Points, left: list[int], k: int) -> bool:
     return not inside.any()
 
 
-def _turn(a: Points, b: Points, c: Points) -> Points:
+def _turn(a: Points, b: Points, c: Points) -> Points | np.float64:
     """Twice the signed area of the triangle a b c (c may be many points)."""
     return (b[0] - a[0]) * (c[..., 1] - a[1]) - (b[1] - a[1]) * (c[..., 0] - a[0])
 

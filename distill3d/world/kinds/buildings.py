@@ -94,7 +94,7 @@ def castle(colour: RGB | None, vary: Vary) -> list[Part]:
             for f in merlons
         ],
         part("keep", lighter(stone), Box((0.56, 0.56, tower + 0.16)).at(-0.1, 0, (tower + 0.16) / 2)),
-        part("roofs", "navy", _pyramid(0.46, 0.5).at(-0.1, 0, tower + 0.15)),
+        part("roofs", "navy", frustum(0.46, 0.0, 0.5).at(-0.1, 0, tower + 0.15)),
         *[part("towers", lighter(stone, 0.15), cylinder(slim, tower).at(x, y)) for x, y in corners],
         *[
             part("roofs", "navy", frustum(slim + 0.07, 0.0, vary(0.46, 0.06)).at(x, y, tower - 0.01))
@@ -116,11 +116,6 @@ def castle(colour: RGB | None, vary: Vary) -> list[Part]:
             Extrusion(outline((0, 0), (0.3, 0.09), (0, 0.18)), 0.04).facing_front().at(-0.1, 0, tower + 0.75),
         ),
     ]
-
-
-def _pyramid(half: float, height: float) -> Shape:
-    """A steep four-sided roof, drawn as a cone with four corners would be: two crossed gables would leave gaps."""
-    return frustum(half, 0.0, height)
 
 
 def windmill(colour: RGB | None, vary: Vary) -> list[Part]:
@@ -197,7 +192,7 @@ def church(colour: RGB | None, vary: Vary) -> list[Part]:
     walls = colour or rgb("white")
     length, nave, tower = vary(1.2, 0.08), vary(0.6, 0.08), vary(1.15, 0.06)
     x = 0.56
-    sides: Sequence[float] = (0.05, -0.3, -0.65)
+    sides: Sequence[float] = (0.38, 0.62, 0.86)
     return [
         part("nave", walls, Box((length, 0.8, nave)).at(x - length / 2, 0, nave / 2)),
         part("nave", walls, _gable(length - 0.02, 0.78, 0.4).at(x - length / 2, 0, nave - 0.01)),
@@ -214,7 +209,7 @@ def church(colour: RGB | None, vary: Vary) -> list[Part]:
         part("door", "wooden", Box((0.08, 0.24, 0.3)).at(x + 0.23, 0, 0.15)),
         part("door", "wooden", rod((x + 0.19, 0, 0.3), (x + 0.27, 0, 0.3), 0.12)),
         *[
-            part("windows", "blue", Box((0.14, 0.84, nave * 0.5), 0.04).at(f * length / 1.2, 0, nave * 0.48))
+            part("windows", "blue", Box((0.14, 0.84, nave * 0.5), 0.04).at(x - f * length, 0, nave * 0.48))
             for f in sides
         ],
         part("rosette", "blue", rod((x - length - 0.03, 0, nave), (x - length + 0.1, 0, nave), 0.14)),

@@ -82,7 +82,7 @@ def clock(colour: RGB | None, vary: Vary) -> list[Part]:
 
 def _quarters(reach: float) -> list[tuple[float, float, tuple[float, float]]]:
     flat, upright = (0.14, 0.05), (0.05, 0.14)
-    return [(reach, 0, flat), (-reach, 0, flat), (0, reach, upright), (0, -reach, upright)]
+    return [(reach, 0.0, flat), (-reach, 0.0, flat), (0.0, reach, upright), (0.0, -reach, upright)]
 
 
 def television(colour: RGB | None, vary: Vary) -> list[Part]:

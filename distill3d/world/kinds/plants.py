@@ -114,9 +114,9 @@ def mushroom(colour: RGB | None, vary: Vary) -> list[Part]:
     width, dome, stem = vary(0.72, 0.08), vary(0.5, 0.1), vary(0.7, 0.1)
     bell = tuple((width * math.cos(a), dome * math.sin(a)) for a in (k * math.pi / 20 for k in range(10)))
     spots = [
-        (0, 90),
-        *((a, 48) for a in (10, 82, 154, 226, 298)),
-        *((a, 18) for a in (46, 118, 190, 262, 334)),
+        (0, 90.0),
+        *((a, 48.0) for a in (10, 82, 154, 226, 298)),
+        *((a, 18.0) for a in (46, 118, 190, 262, 334)),
     ]
     return [
         part("stem", "ivory", frustum(0.3, 0.2, stem + 0.1)),

@@ -65,8 +65,8 @@ def gift(colour: RGB | None, vary: Vary) -> list[Part]:
         part(
             "tag",
             "white",
-            Box((0.3, 0.04, 0.2), 0.015)
-            .turned(z_deg=vary(30, 0.5))
+            Box((0.05, 0.26, 0.18), 0.015)
+            .turned(x_deg=vary(20, 0.5))
             .at(depth / 2 + 0.02, width * 0.3, height * 0.7),
         ),
     ]
@@ -236,7 +236,7 @@ def crown(colour: RGB | None, vary: Vary) -> list[Part]:
 
 
 def balloon(colour: RGB | None, vary: Vary) -> list[Part]:
-    """A hot-air balloon: a striped envelope over a basket with a teddy's face on the front of the cloth."""
+    """A hot-air balloon: a striped envelope over a basket, with two eyes and a nose in front."""
     cloth = colour or rgb("red")
     radius, drop = vary(0.8, 0.05), vary(0.5, 0.1)
     z = drop + 1.45

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from distill3d.world.colours import RGB, darker, lighter, rgb
 from distill3d.world.outlines import outline, softened
 from distill3d.world.parts import Part, Vary, part
@@ -24,7 +26,7 @@ def mug(colour: RGB | None, vary: Vary) -> list[Part]:
         (0, 0.12),
     )
     return [
-        part("cup", glaze, Lathe(wall)),
+        part("body", glaze, Lathe(wall)),
         part("rim", lighter(glaze), Torus(radius - 0.045, 0.055).at(z=height)),
         part(
             "stripe",
@@ -116,7 +118,7 @@ def vase(colour: RGB | None, vary: Vary) -> list[Part]:
 
 def _radius_at(profile: tuple[tuple[float, float], ...], z: float) -> float:
     """How wide a rising profile is at the height z."""
-    for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+    for (r0, z0), (r1, z1) in pairwise(profile):
         if z0 <= z <= z1:
             return r0 + (r1 - r0) * (z - z0) / max(z1 - z0, 1e-9)
     raise ValueError(f"the profile ends at {profile[-1][1]}, below z = {z}")
@@ -130,18 +132,18 @@ def bowl(colour: RGB | None, vary: Vary) -> list[Part]:
     inner = softened(
         outline((radius - 0.07, depth), (radius * 0.76, 0.18), (0.0, 0.14)), times=2, closed=False
     )
-    fruit = (("apple", "red", 20), ("orange", "orange", 110), ("lime", "lime", 200), ("plum", "purple", 290))
+    fruit = (("red", 20), ("orange", 110), ("lime", 200), ("purple", 290))
     return [
         part("dish", glaze, Lathe((*outline((0, 0.04)), *outer, *inner))),
         part("rim", darker(glaze, 0.8), Torus(radius - 0.035, 0.05).at(z=depth)),
         part("foot", darker(glaze, 0.8), frustum(0.32, 0.28, 0.08)),
         *[
             part(
-                name,
+                "fruit",
                 ink,
                 sphere(vary(0.24, 0.08)).at(x=0.29, z=depth + 0.02).turned(z_deg=around + vary(20, 1.0)),
             )
-            for name, ink, around in fruit
+            for ink, around in fruit
         ],
-        part("lemon", "yellow", Ellipsoid((0.2, 0.26, 0.2)).at(z=depth + 0.3)),
+        part("fruit", "yellow", Ellipsoid((0.2, 0.26, 0.2)).at(z=depth + 0.3)),
     ]
