@@ -81,8 +81,7 @@ def held_out(size: int) -> Cameras:
     index = torch.arange(HELD_OUT_VIEWS)
     low, high = (math.radians(e) for e in HELD_OUT_ELEVATIONS_DEG)
     azimuths_rad = torch.remainder(index * (2 * math.pi / math.sqrt(2)), 2 * math.pi)
-    # 7 is coprime to 24, so neighbouring azimuths get far elevations
-    elevations_rad = low + (high - low) * ((7 * index) % HELD_OUT_VIEWS + 0.5) / HELD_OUT_VIEWS
+    elevations_rad = low + (high - low) * (index + 0.5) / HELD_OUT_VIEWS
     return orbit(azimuths_rad, elevations_rad, width=size, height=size)
 
 
@@ -204,8 +203,7 @@ def _aligned(
         return (scene - truth).square().mean().item()
 
     best = min(
-        (*_refined(lambda degrees, k=k: error(k, degrees), shift[k].item() * FRAME_DEG), k)
-        for k in finalists
+        (*_refined(lambda degrees, k=k: error(k, degrees), shift[k].item() * FRAME_DEG), k) for k in finalists
     )
     return best[2], math.radians(best[1])
 
