@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 import torch
 from PIL import Image
 
-from distill3d import files
+from distill3d import files, plugins
+from distill3d.commands import _results, generate
 from tests.commands.conftest import TINY, Said, process
 
 Run = Callable[..., Said]
@@ -167,6 +169,42 @@ def test_a_collapsed_run_says_why(distill3d: Run, monkeypatch: pytest.MonkeyPatc
     said = distill3d("generate", "x", *TINY, "--scene.opacity", "0.000001")
     assert said.code == 2
     assert said.err.splitlines()[-1].startswith("error: the scene has been empty")
+
+
+class _StopAfter:
+    """Stands for a Ctrl-C that comes during step `number`."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+WORLD = ["a red ball", "--steps", "7", "--size", "10", "--views", "2", "--picture-size", "16"]
+WORLD += ["--prior.instances", "1", "--prior.stations", "4"]
+
+
+@pytest.mark.parametrize("scene", plugins.menu("representations"))
+@pytest.mark.parametrize("method", plugins.menu("objectives"))
+def test_every_method_and_kind_of_scene_goes_on_to_the_same_bits(
+    distill3d: Run, monkeypatch: pytest.MonkeyPatch, method: str, scene: str
+) -> None:
+    """Without the pictures at the end, which have tests of their own."""
+
+    def only_the_scene(options: object, run: Any, student: Any, *_: object) -> None:
+        files.save(student, run.path("scene.safetensors"))
+
+    monkeypatch.setattr(_results, "write_results", only_the_scene)
+    flags = ["generate", *WORLD, "--method", method, "--scene", scene]
+    assert distill3d(*flags, "--out", "whole").code == 0
+    with monkeypatch.context() as during_the_fourth_step:
+        during_the_fourth_step.setattr(generate, "_patience", lambda: nullcontext(_StopAfter(4)))
+        said = distill3d(*flags, "--out", "stopped")
+    assert said.code == 130 and "stopped after step 4; go on with" in said.err
+    assert distill3d("generate", "--resume", "stopped").code == 0
+    assert _equal(Path("whole"), Path("stopped"))
 
 
 def _wait_for_a_checkpoint(folder: Path, child: subprocess.Popen[str]) -> None:

@@ -156,6 +156,7 @@ def test_a_scene_without_a_prompt_asks_for_one(distill3d: Run, ball: Path) -> No
     assert said.code == 2 and "blal" in said.err
 
 
+@pytest.mark.slow
 def test_a_ball_is_measured_against_the_world(distill3d: Run, ball: Path) -> None:
     said = distill3d("eval", ball, "--prompt", "a red ball", "--instances", 1)
     assert said.code == 0, said.err
