@@ -57,6 +57,7 @@ void unblend_splat(const Tile& tile, const Place& place, const Splat<float>& spl
             int pixel = first + LANES * __builtin_ctz(left);
             PixelGradient<Wide> state{load(tile.transmittance + pixel), load(tile.behind + pixel),
                                       load(tile.last + pixel)};
+            if (!any_lane(state.last >= place_in_list)) continue;
             Strip strip = place.strip(pixel);
             Fragment<Wide> fragment = evaluate(splat, strip.x, strip.y);
             Wide by_depth = load(tile.by_depth + pixel);

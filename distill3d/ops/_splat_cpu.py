@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ctypes import byref, c_int64
 
 import torch
@@ -55,17 +56,10 @@ def splat(
     )
 
 
-def _gaussians(
-    means: Tensor,
-    wxyz: Tensor,
-    scales: Tensor,
-    opacities: Tensor,
-    colours: Tensor,
-    probe: Tensor | None,
-    blur_px: float,
-) -> c.CGaussians:
-    pointers = [values.data_ptr() for values in (means, wxyz, scales, opacities, colours)]
-    count, channels = colours.shape
+def _gaussians(inputs: Sequence[Tensor], probe: Tensor | None, blur_px: float) -> c.CGaussians:
+    """The C view of contiguous means, wxyz, scales, opacities, colours and probe, which must outlive it."""
+    count, channels = inputs[-1].shape
+    pointers = [values.data_ptr() for values in inputs]
     return c.CGaussians(count, channels, blur_px, *pointers, None if probe is None else probe.data_ptr())
 
 
@@ -93,13 +87,13 @@ def _draw(
     far: float,
     blur_px: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """The pictures, and what the gradient needs: transmittance, last, splats, first_slot, tile_start, pairs."""
+    """Pictures and radii, then for the gradient transmittance, last, splats, first_slot, tile_start, pairs."""
     inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
     probe = None if probe is None else probe.contiguous()
     views, (count, channels) = len(intrinsics), colours.shape
     kernels, launch = c.library(), byref(c.launch())
     cameras = byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far))
-    gaussians = byref(_gaussians(*inputs, probe, blur_px))
+    gaussians = byref(_gaussians(inputs, probe, blur_px))
 
     splats, radius_px = means.new_empty(views, count, c.FOOTPRINT_FLOATS), means.new_empty(views, count)
     first_slot = torch.empty(views * count + 1, dtype=torch.int32)
@@ -213,7 +207,7 @@ def _gradient(
     c.check(
         kernels.d3d_splat_gradient(
             byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far)),
-            byref(_gaussians(*inputs, None, blur_px)),
+            byref(_gaussians(inputs, None, blur_px)),
             byref(c.CFootprints(splats.data_ptr(), None, first_slot.data_ptr())),
             byref(c.CPairs(len(pair_table), tile_start.data_ptr(), pair_table.data_ptr())),
             byref(c.CSplatImages(None, None, None, transmittance.data_ptr(), last.data_ptr())),

@@ -3,7 +3,8 @@
 Every constant and rule of Gaussian splatting that the kernels follow is written here, in the same words
 as in cuda/include/d3d/project.h and splat.h.
 
-Source: Kerbl et al. 2023, 3D Gaussian Splatting (arXiv 2308.04079), sections 4 and 6; Zwicker et al. 2001, EWA.
+Source: Kerbl et al. 2023, 3D Gaussian Splatting (arXiv 2308.04079), sections 4 and 6;
+Zwicker et al. 2001, EWA Volume Splatting.
 """
 
 from __future__ import annotations
