@@ -87,7 +87,7 @@ def _draw(
     far: float,
     blur_px: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Pictures and radii, then for the gradient transmittance, last, splats, first_slot, tile_start, pairs."""
+    """Pictures and radii; then transmittance, last, splats, first_slot, tile_start and pairs."""
     inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
     probe = None if probe is None else probe.contiguous()
     views, (count, channels) = len(intrinsics), colours.shape
