@@ -1,6 +1,6 @@
-"""The closed world: a grammar of prompts and the procedural objects they name, with known parts and a known front.
+"""The closed world: prompts of a small grammar name procedural objects with known parts and a known front.
 
-`describe` reads a prompt, `instance` and `instances` build the objects it names, `Model.render` takes exact pictures.
+`describe` reads a prompt, `instance` and `instances` build what it names, `Model.render` pictures it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
     part     = [article] colour label
     relation = "on" | "next to" | "in front of" | "behind"
 
-"a tiny red robot with blue eyes on a wooden table, back view" uses all of it. Case, articles and commas do not matter.
+"a tiny red robot with blue eyes on a wooden table, back view" uses all of it.
+Case, articles and commas do not matter.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ SYNONYMS = {
     "little": "small", "big": "large", "huge": "large", "slim": "thin", "narrow": "thin",
     "grey": "gray", "gold": "golden", "wood": "wooden", "steel": "metal",
     "automobile": "car", "plane": "airplane", "aeroplane": "airplane", "tv": "television", "cup": "mug",
-    "bunny": "rabbit", "puppy": "dog", "kitten": "cat", "locomotive": "train", "ship": "boat", "cottage": "house",
+    "bunny": "rabbit", "puppy": "dog", "kitten": "cat", "locomotive": "train", "ship": "boat",
+    "cottage": "house",
 }  # fmt: skip
 _PHRASES = {"on top of": "on", "beside": "next to", "top view": "overhead view", "rear view": "back view"}
 _FILLERS = ("a", "an", "the", "some", "of", "and", "with", "view")
@@ -42,7 +44,7 @@ class UnknownWord(PromptError):
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a prompt; `colour` None is the kind's own colours, `part_colours` maps labels to colour words."""
+    """One object of a prompt; without `colour` it has its kind's own, `part_colours` maps labels to colours."""
 
     kind: str
     colour: str | None = None
@@ -60,7 +62,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Description:
-    """What a prompt says: one thing or two in a relation, and from where it is looked at (None: from anywhere)."""
+    """What a prompt says: one thing, or two in a relation, and from where they are looked at, if it says so."""
 
     things: tuple[Thing, ...]
     relation: str | None = None
@@ -97,7 +99,7 @@ def vocabulary() -> dict[str, list[str]]:
 
 
 def describe(prompt: str) -> Description:
-    """Read a prompt. Raises `UnknownWord` or another `PromptError`, each a sentence that says what to write instead."""
+    """Read a prompt. Raises `UnknownWord` or another `PromptError`, a sentence that says what to write."""
     words = _words(prompt)
     if not words:
         raise PromptError('the prompt is empty; name an object, such as "a red robot"')
@@ -128,7 +130,7 @@ def _words(prompt: str) -> list[str]:
 
 
 def _known(word: str, prompt: str) -> str:
-    """The word that the world uses for `word`: itself, a synonym, or a part in its other number (eye, eyes)."""
+    """The world's word for `word`: itself, a synonym, or a part in its other number (eye, eyes)."""
     listed = {known for known_words in _vocabulary().values() for known in known_words}
     parts = _vocabulary()["part"]
     for candidate in (word, SYNONYMS.get(word, word)):
@@ -140,7 +142,8 @@ def _known(word: str, prompt: str) -> str:
     nearest = difflib.get_close_matches(word, [*listed, *SYNONYMS], n=3, cutoff=0.5)
     hint = f"nearest known: {', '.join(nearest)}; " if nearest else ""
     raise UnknownWord(
-        f'unknown word "{word}" in "{prompt}"; {hint}the world knows {len(listed)} words (distill3d world lists them).'
+        f'unknown word "{word}" in "{prompt}"; {hint}'
+        f"the world knows {len(listed)} words (distill3d world lists them)."
     )
 
 
@@ -190,7 +193,7 @@ def _thing(words: list[str], prompt: str) -> Thing:
 
 def _no_kind(words: list[str], noun: list[str], prompt: str) -> str:
     if not words:
-        return f'an object is missing in "{prompt}"; name one on each side of the relation, such as "a mug on a table"'
+        return f'an object is missing in "{prompt}"; name one on each side, such as "a mug on a table"'
     last = f' after "{noun[-1]}"' if noun else ""
     return f'no object is named{last} in "{prompt}"; add a kind, such as {_either(tuple(kinds())[:4])}'
 

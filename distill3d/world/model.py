@@ -61,7 +61,7 @@ class Model:
     def mesh(self) -> trimesh.Trimesh:
         """All parts in one mesh with a colour for each face.
 
-        `metadata["face_part"]` [F] holds indices into `metadata["labels"]`. Parts overlap where they are joined.
+        `metadata["face_part"]` [F] holds indices into `metadata["labels"]`. Joined parts overlap.
         """
         sizes = [len(surface.faces) for surface in self.surfaces]
         colours = np.repeat([part.colour_rgb for part in self.parts], sizes, axis=0)
@@ -70,7 +70,7 @@ class Model:
         return _trimesh(picture.joined(self.surfaces), colours, metadata)
 
     def signed_distance(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N"]:
-        """Distance to the nearest part, negative inside; exact outside but for the size words that stretch."""
+        """Distance to the nearest part, negative inside; exact outside unless a size word stretches."""
         return self._nearest(points)[0]
 
     def part_at(self, points: Float[Tensor, "*N 3"]) -> Int[Tensor, "*N"]:
@@ -90,7 +90,7 @@ class Model:
         want: Collection[str] = ("rgb", "alpha", "depth", "normal"),
         supersample: int = 2,
     ) -> Rendering:
-        """Exact pictures: each pixel is the mean of supersample² rays. Depth and normal come when asked for."""
+        """Exact pictures: each pixel is the mean of supersample² rays; `want` names channels of `Rendering`."""
         return picture.render(self._lit, cameras, want=want, supersample=supersample)
 
     @cached_property
@@ -110,8 +110,8 @@ class Model:
     def _nearest(self, points: Float[Tensor, "*N 3"]) -> tuple[Float[Tensor, "*N"], Int[Tensor, "*N"]]:
         """The least distance to a part and which part that is.
 
-        A part is asked only where its ball is nearer than all parts before it. The distance to the ball is itself
-        a bound, and the better one for parts whose own distance is loose (`Stretched`).
+        A part is asked only where its ball is nearer than all parts before it. The distance to the ball is
+        itself a bound, and the better one for parts whose own distance is loose (`Stretched`).
         """
         flat = points.reshape(-1, 3)
         least = flat.new_full((len(flat),), torch.inf)
@@ -129,8 +129,8 @@ class Model:
 def instance(description: Description, index: int) -> Model:
     """The `index`-th object that fits a description.
 
-    The shape depends on the kinds, the sizes, the relation and the index alone: the third red robot is the third blue
-    robot in another colour, and a view word changes nothing.
+    The shape depends on the kinds, the sizes, the relation and the index alone: the third red robot is the
+    third blue robot in another colour, and a view word changes nothing.
     """
     things = [_thing(thing, index) for thing in description.things]
     if description.relation is None:

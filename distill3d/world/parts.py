@@ -1,4 +1,4 @@
-"""What a kind of object is made of: labelled, coloured solids, and the chance that makes two instances differ."""
+"""What objects are made of: labelled, coloured solids, and the chance that makes two instances differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from distill3d.world.colours import RGB, rgb
 from distill3d.world.outlines import Number
-from distill3d.world.shapes import Shape
+from distill3d.world.solid import Shape
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures of surfaces: triangles are rasterised once for all views and take light that was worked out beforehand."""
+"""Pictures of surfaces: triangles are rasterised and take the light that was worked out beforehand."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import torch
 
 from distill3d.world.outlines import Number
 from distill3d.world.parts import Part
-from distill3d.world.shapes import Stretched
+from distill3d.world.solid import Stretched
 from distill3d.world.surfaces import Points
 
 RADIUS = 0.95
@@ -34,7 +34,7 @@ def stretched(parts: Sequence[Part], size: str | None) -> list[Part]:
 
 
 def normalised(parts: Sequence[Part], size: str | None) -> list[Part]:
-    """The parts moved and scaled so that the box around them is centred and they fill a sphere as `size` says."""
+    """The parts, the box around them centred, scaled so that they fill a sphere as `size` says."""
     low, high = bounds(parts)
     centre = (low + high) / 2
     reach = np.linalg.norm(_vertices(parts) - centre, axis=1).max()
@@ -78,7 +78,7 @@ def _moved(parts: Sequence[Part], offset: Sequence[Number]) -> list[Part]:
 
 
 def _drop(first: Sequence[Part], second: Sequence[Part]) -> float:
-    """How far `first` can fall until one of its lowest points meets `second`; rays are traced by signed distance."""
+    """How far `first` can fall until one of its lowest points meets `second`, by sphere tracing downwards."""
     vertices = _vertices(first)
     low, high = vertices[:, 2].min(), vertices[:, 2].max()
     feet = torch.from_numpy(vertices[vertices[:, 2] < low + 0.15 * (high - low)])

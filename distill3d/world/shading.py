@@ -1,6 +1,6 @@
-"""Light that does not depend on the viewer: what makes exact pictures of the world both pretty and consistent.
+"""Light that does not depend on the viewer, so that pictures of one object agree with each other.
 
-A surface's colour is its part's colour times a light that depends on the normal alone (sky, ground and one soft lamp
+A surface's colour is its part's colour times a light that depends on the normal (sky, ground and one soft lamp
 fixed to the object) and on how open the place is. Colours are display values, used as plain numbers.
 """
 
@@ -28,8 +28,8 @@ def light(normals: Points) -> NDArray[np.float64]:
 def corner_normals(surface: Surface) -> Points:
     """Unit normals [F, 3, 3] at the corners of every face, smooth over edges flatter than `CREASE_DEG`.
 
-    A corner takes the mean, weighted by area, of the normals of those faces at its vertex that lie within the crease
-    angle of its own face: round parts shade smoothly and boxes keep their edges.
+    A corner takes the mean, weighted by area, of the normals of those faces at its vertex that lie within the
+    crease angle of its own face: round parts shade smoothly and boxes keep their edges.
     """
     a, b, c = np.moveaxis(surface.vertices[surface.faces], 1, 0)
     area_normal = np.cross(b - a, c - a)

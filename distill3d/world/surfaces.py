@@ -59,7 +59,7 @@ def circle(segments: int) -> Points:
 
 
 def revolve(profile: Points, segments: int) -> Surface:
-    """The surface of revolution about z of a profile of (radius, z); a profile that meets the axis is closed by it."""
+    """A profile of (radius, z) turned about z; a profile that meets the axis is closed by it."""
     around = circle(segments)
     rings = [
         np.array([[0.0, 0.0, z]]) if r <= 0 else np.column_stack([r * around, np.full(segments, z)])

@@ -130,7 +130,7 @@ def test_words_have_one_meaning() -> None:
     assert not kinds_ & describing
     assert not parts & describing
     assert len(describing) == sum(len(WORDS[name]) for name in ("colour", "material", "shade", "size"))
-    assert {known for known in SYNONYMS.values()} <= {word for words in WORDS.values() for word in words}
+    assert set(SYNONYMS.values()) <= {word for words in WORDS.values() for word in words}
     assert not set(SYNONYMS) & (kinds_ | describing)
 
 

@@ -17,8 +17,6 @@ from distill3d.world.shapes import (
     Ellipsoid,
     Extrusion,
     Lathe,
-    Shape,
-    Stretched,
     Torus,
     cylinder,
     frustum,
@@ -26,6 +24,7 @@ from distill3d.world.shapes import (
     rod,
     sphere,
 )
+from distill3d.world.solid import Shape, Stretched
 from distill3d.world.surfaces import ear_clipped, signed_volume
 
 L_SHAPE = outlines.outline((0, 0), (0.8, 0), (0.8, 0.3), (0.3, 0.3), (0.3, 0.9), (0, 0.9))

@@ -1,8 +1,8 @@
 """The menu of objects: every public function in a file of this folder is a kind.
 
-A kind is called with the colour that the prompt names (None for the kind's own) and a `Vary`, and returns its parts
-in any unit of length: upright along +z, its front towards +x. Every instance has the same part labels.
-A file lists in `WITHOUT_FRONT` those of its kinds that look alike from all sides or have no side that is the front.
+A kind is called with the colour that the prompt names (None for the kind's own) and a `Vary`, and returns its
+parts in any unit of length: upright along +z, its front towards +x. Every instance has the same part labels.
+A file lists in `WITHOUT_FRONT` those of its kinds that have no side that is the front.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def dog(colour: RGB | None, vary: Vary) -> list[Part]:
 
 
 def cat(colour: RGB | None, vary: Vary) -> list[Part]:
-    """A sitting cat: pointed ears, whiskers and a pale bib in front, a striped back and a long tail behind."""
+    """A sitting cat: pointed ears, whiskers and a pale bib in front, stripes and a long tail behind."""
     fur = colour or rgb("orange")
     stripe, pale = darker(fur, 0.6), lighter(fur, 0.7)
     head, tall = vary(0.4, 0.06), vary(0.62, 0.08)

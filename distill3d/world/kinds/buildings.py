@@ -12,13 +12,13 @@ from distill3d.world.shapes import (
     Ellipsoid,
     Extrusion,
     Lathe,
-    Shape,
     cylinder,
     frustum,
     limb,
     rod,
     sphere,
 )
+from distill3d.world.solid import Shape
 
 WITHOUT_FRONT: tuple[str, ...] = ()
 
