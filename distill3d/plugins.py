@@ -140,12 +140,11 @@ class _Source:
         if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "Annotated":
             annotation, help_node = annotation.slice.elts[:2]  # type: ignore[attr-defined]
             help_text = ast.literal_eval(help_node)
+        text = "str" if annotation is None else ast.unparse(annotation)
         try:
-            kind = eval(ast.unparse(annotation or ast.Name("str")), {"__builtins__": {}}, FLAG_TYPES)
+            kind = eval(text, {"__builtins__": {}}, FLAG_TYPES)
         except NameError as error:
-            raise UserError(
-                f"{self.path}: {name} is a {ast.unparse(annotation)}; flags are {', '.join(FLAG_TYPES)}"
-            ) from error
+            raise UserError(f"{self.path}: {name} is a {text}; flags are {', '.join(FLAG_TYPES)}") from error
         return Flag(name, kind, help_text, MISSING if default is None else self.constant(default))
 
     def constant(self, node: ast.expr) -> Any:

@@ -51,7 +51,7 @@ def test_the_table_names_every_command() -> None:
 
 
 def _path_with_this_python(folder: Path) -> dict[str, str]:
-    """An environment in which `distill3d` is the package under test, and `pip` is content with what is there."""
+    """Here `distill3d` is the package under test, and `pip` is content with what is there."""
     for name, line in (("distill3d", f'exec {sys.executable} -m distill3d "$@"'), ("pip", "exit 0")):
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)

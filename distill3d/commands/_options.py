@@ -111,10 +111,11 @@ def _restored(known: type[Options], stored: dict[str, Any], path: str) -> Option
     for name, value in stored.items():
         if not hasattr(defaults, name):
             raise UserError(f"{path}: unknown option {name}; another version wrote it")
-        current, role = getattr(defaults, name), name.removesuffix("_options")
+        current = getattr(defaults, name)
+        kind = getattr(current, "kind", None)
         if not dataclasses.is_dataclass(current):
             values[name] = getattr(defaults, f"{name}_options").kind if name in KINDS else value
-        elif current.kind == stored.get(role, current.kind):
+        elif kind == stored.get(name.removesuffix("_options"), kind):
             values[name] = _restored_group(current, value, f"{path}: {name}")
     return dataclasses.replace(defaults, **values)
 
