@@ -44,7 +44,7 @@ class UnknownWord(PromptError):
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a prompt; without `colour` it has its kind's own, `part_colours` maps labels to colours."""
+    """One object of a prompt; without `colour` it has its kind's; `part_colours` maps labels to colours."""
 
     kind: str
     colour: str | None = None
@@ -62,7 +62,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Description:
-    """What a prompt says: one thing, or two in a relation, and from where they are looked at, if it says so."""
+    """What a prompt says: one thing, or two in a relation, and from where they are seen, if it says so."""
 
     things: tuple[Thing, ...]
     relation: str | None = None
@@ -240,4 +240,5 @@ def _is_colour(word: str) -> bool:
 
 
 def _either(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last

@@ -90,7 +90,7 @@ class Model:
         want: Collection[str] = ("rgb", "alpha", "depth", "normal"),
         supersample: int = 2,
     ) -> Rendering:
-        """Exact pictures: each pixel is the mean of supersample² rays; `want` names channels of `Rendering`."""
+        """Exact pictures: a pixel is the mean of supersample² rays; `want` names its channels."""
         return picture.render(self._lit, cameras, want=want, supersample=supersample)
 
     @cached_property

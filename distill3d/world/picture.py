@@ -81,10 +81,10 @@ def render(mesh: LitMesh, cameras: Cameras, *, want: Collection[str], supersampl
     whole = concatenate(pieces)
     shape = (*cameras.shape, cameras.height, cameras.width)
     return Rendering(
-        *[
-            None if channel is None else channel.reshape(*shape, channel.shape[-1])
-            for channel in (whole.rgb, whole.alpha, whole.depth, whole.normal)
-        ]
+        whole.rgb.reshape(*shape, 3),
+        whole.alpha.reshape(*shape, 1),
+        None if whole.depth is None else whole.depth.reshape(*shape, 1),
+        None if whole.normal is None else whole.normal.reshape(*shape, 3),
     )
 
 

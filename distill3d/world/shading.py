@@ -1,6 +1,6 @@
 """Light that does not depend on the viewer, so that pictures of one object agree with each other.
 
-A surface's colour is its part's colour times a light that depends on the normal (sky, ground and one soft lamp
+A surface's colour is its part's colour times a light that depends on the normal (sky, ground, a soft lamp
 fixed to the object) and on how open the place is. Colours are display values, used as plain numbers.
 """
 

@@ -53,9 +53,10 @@ class Ellipsoid(Shape):
     def signed_distance(self, points: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N"]:
         """Newton's method on the Lagrange multiplier of the nearest point.
 
-        With s the multiplier above its pole, the nearest point solves |r y / (s + r² - r_min²)| = 1. The inverse
-        of that length is concave in s, so every step gives a lower bound of s. Near the plane of the shortest
-        axis the steps are short at first; there the length without that axis, whose pole is elsewhere, helps.
+        With s the multiplier above its pole, the nearest point solves |r y / (s + r² - r_min²)| = 1. The
+        inverse of that length is concave in s, so every step gives a lower bound of s. Near the plane of the
+        shortest axis the steps are short at first; the length without that axis has its pole elsewhere and
+        gives a start there.
         Source: Moré and Sorensen, "Computing a trust region step", 1983.
         """
         if len(set(self.radii)) == 1:

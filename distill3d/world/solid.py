@@ -1,4 +1,4 @@
-"""Shape: the contract of the solids that the world is made of, and their placement. Its kinds are in shapes.py.
+"""Shape: the contract of the solids that the world is made of, and their places. Kinds are in shapes.py.
 
 A solid has two faces that agree: a watertight triangle surface and a signed distance, negative inside.
 """
@@ -80,8 +80,8 @@ class Placed(Shape):
 class Stretched(Shape):
     """A solid stretched along the axes.
 
-    Its distance is a lower bound, right to max(factors) / min(factors), with the right sign and zero set; it is still
-    1-Lipschitz.
+    Its distance is a lower bound, right to max(factors) / min(factors), with the right sign and zero set, and
+    still changes no faster than the way.
     """
 
     shape: Shape

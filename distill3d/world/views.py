@@ -1,7 +1,8 @@
 """View words: which part of the sphere around an object "front view" and the like speak of.
 
-Above 60 degrees of elevation a camera has the overhead view. Below, the azimuth decides: within 45 degrees of +x
-it is the front, within 45 degrees of -x the back, and the side in between. Every direction has exactly one word.
+Above 60 degrees of elevation a camera has the overhead view. Below, the azimuth decides: within
+45 degrees of +x it is the front, within 45 degrees of -x the back, and the side in between.
+Every direction has exactly one word.
 """
 
 from __future__ import annotations

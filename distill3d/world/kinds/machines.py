@@ -18,7 +18,7 @@ def robot(colour: RGB | None, vary: Vary) -> list[Part]:
     reach = width / 2 + 0.1
     return [
         part("body", shell, Box((0.5, width, height), 0.07).at(z=0.38 + height / 2)),
-        part("head", lighter(shell), Box((0.48, vary(0.58, 0.06), head), 0.09).at(z=middle)),
+        part("head", lighter(shell, 0.15), Box((0.48, vary(0.58, 0.06), head), 0.09).at(z=middle)),
         part("neck", joint, cylinder(0.12, 0.16).at(z=top - 0.04)),
         *pair(
             "eyes",

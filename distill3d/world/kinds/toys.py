@@ -76,9 +76,9 @@ def guitar(colour: RGB | None, vary: Vary) -> list[Part]:
     """A guitar standing upright: strings over a round hole in front, a plain back."""
     wood = colour or rgb("orange")
     waist, lower, neck = vary(0.26, 0.08), vary(0.54, 0.06), vary(0.9, 0.06)
-    body = softened(
-        outline((0, -0.66), (lower, -0.66), (lower * 1.12, -0.12), (waist, 0.06), (0.44, 0.3), (0.36, 0.6), (0, 0.62),
-                (-0.36, 0.6), (-0.44, 0.3), (-waist, 0.06), (-lower * 1.12, -0.12), (-lower, -0.66)), times=2)  # fmt: skip
+    right = ((lower, -0.66), (lower * 1.12, -0.12), (waist, 0.06), (0.44, 0.3), (0.36, 0.6))
+    left = tuple((-x, y) for x, y in reversed(right))
+    body = softened(outline((0, -0.66), *right, (0, 0.62), *left))
     face = tuple((0.93 * x, 0.93 * y) for x, y in body)
     top = 0.56 + neck
     return [
