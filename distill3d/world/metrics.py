@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
 from distill3d.camera import Cameras, orbit, turntable
@@ -138,14 +139,20 @@ def psnr(pictures: Float[Tensor, "*B"], truth: Float[Tensor, "*B"]) -> float:
 def iou(render: Renderer, model: Model, rotation_rad: float = 0.0, *, resolution: int = 64) -> float:
     """Volume of the intersection over the union of a scene's solid and a model turned by `rotation_rad`.
 
-    The scene's solid is fused from its renders; the model's is where its signed distance is negative.
+    The scene's solid is fused from its renders; the model's is where its signed distance is negative. Closed
+    cavities count as solid in both, for no picture can tell (a mug is closed by its coffee).
     """
     scene = fuse(render, resolution=resolution, size_px=2 * resolution).inside.cpu()
     cos, sin = math.cos(rotation_rad), math.sin(rotation_rad)
     to_model = torch.tensor([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     points = voxel_centres(resolution, 1.0).reshape(-1, 3) @ to_model.T
     truth = (model.signed_distance(points) < 0).reshape(scene.shape)
+    scene, truth = _without_cavities(scene), _without_cavities(truth)
     return ((scene & truth).sum() / (scene | truth).sum().clamp_min(1)).item()
+
+
+def _without_cavities(inside: Bool[Tensor, "N N N"]) -> Bool[Tensor, "N N N"]:
+    return torch.from_numpy(binary_fill_holes(inside.numpy()))
 
 
 def read_poses(seen: Int[Tensor, " F"]) -> Poses:

@@ -143,6 +143,12 @@ def test_iou_needs_the_right_rotation(robots):
     assert iou(quarter, robots[0], 0.0, resolution=32) < 0.8
 
 
+@pytest.mark.parametrize("prompt", ["a mug", "a bowl", "a guitar"])
+def test_hollow_and_thin_things_match_themselves(prompt):
+    model = instances(describe(prompt), 1)[0]
+    assert iou(model.render, model) > 0.9
+
+
 def test_psnr_of_known_errors():
     zero = torch.zeros(4, 5)
     assert psnr(zero, zero + 0.1) == pytest.approx(20, abs=1e-4)
