@@ -103,12 +103,11 @@ def measure(
     """
     if not candidates:
         raise ValueError("no candidates to measure against; give the instances that the prior knows")
-    truth = _tours(tuple(candidates))
-    errors = _squared_errors(_tour(render), truth)
-    best, rotation_rad = _aligned(render, candidates, errors)
+    scene, truth = _tour(render), _tours(tuple(candidates))
+    best, rotation_rad = _aligned(render, candidates, _squared_errors(scene.expand_as(truth), truth))
     cameras = held_out(size)
     target = _over_white(candidates[best].render, turned(cameras, rotation_rad))
-    poses = read_poses(_nearest_pose(errors)) if candidates[best].has_front else None
+    poses = read_poses(seen_poses(scene, truth)) if candidates[best].has_front else None
     return WorldReport(
         prompt=description.text,
         psnr=psnr(_over_white(render, cameras), target),
@@ -153,6 +152,14 @@ def iou(render: Renderer, model: Model, rotation_rad: float = 0.0, *, resolution
 
 def _without_cavities(inside: Bool[Tensor, "N N N"]) -> Bool[Tensor, "N N N"]:
     return torch.from_numpy(binary_fill_holes(inside.numpy()))
+
+
+def seen_poses(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> Int[Tensor, " F"]:
+    """For every frame of a turntable of flat pictures the frame of the candidates' that looks most like it.
+
+    Colours are matched first, so that a scene that is too dark or too saturated as a whole is still read.
+    """
+    return _squared_errors(_colour_matched(scene, truth), truth).amin(1).argmin(-1)
 
 
 def read_poses(seen: Int[Tensor, " F"]) -> Poses:
@@ -223,16 +230,23 @@ def _refined(error: Callable[[float], float], degrees: float) -> tuple[float, fl
     return best
 
 
-def _nearest_pose(errors: Float[Tensor, "F K F"]) -> Int[Tensor, " F"]:
-    """For every frame of the scene the pose of the truth that looks most like it, over all candidates."""
-    return errors.amin(1).argmin(-1)
+def _colour_matched(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> Float[Tensor, "K F D"]:
+    """The scene's turntable in the colours of each candidate's: mean and deviation of each channel agree.
+
+    One gain and one offset serve a whole turntable, so they cannot hide what tells its frames apart.
+    """
+    scene, truth = scene.unflatten(-1, (-1, 3)), truth.unflatten(-1, (-1, 3))
+    (scene_mean, scene_deviation), (mean, deviation) = (
+        (x.mean((-3, -2), keepdim=True), x.std((-3, -2), keepdim=True)) for x in (scene, truth)
+    )
+    return ((scene - scene_mean) / scene_deviation.clamp_min(1e-3) * deviation + mean).flatten(2)
 
 
-def _squared_errors(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> Float[Tensor, "F K F"]:
-    """Mean squared error of every frame of the scene against every frame of every candidate."""
-    other = truth.flatten(0, 1)
-    squared = scene.square().sum(-1)[:, None] + other.square().sum(-1) - 2 * scene @ other.T
-    return (squared / scene.shape[-1]).clamp_min(0).unflatten(1, truth.shape[:2])
+def _squared_errors(scene: Float[Tensor, "K F D"], truth: Float[Tensor, "K F D"]) -> Float[Tensor, "F K F"]:
+    """Mean squared error of every frame of the scene (per candidate) against every frame of the candidate."""
+    squares = [x.square().sum(-1) for x in (scene, truth)]
+    squared = squares[0][:, :, None] + squares[1][:, None] - 2 * scene @ truth.mT
+    return (squared / scene.shape[-1]).clamp_min(0).transpose(0, 1)
 
 
 @lru_cache(maxsize=4)
