@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from typing import cast
 
 import numpy as np
 import torch
 import trimesh
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.measure import marching_cubes
+from trimesh.visual import ColorVisuals
 
 from distill3d.camera import Cameras
 from distill3d.fusion import TRUNCATION_VOXELS, Survey, Volume, solid, surround, survey
@@ -72,7 +74,8 @@ def _surface(volume: Volume) -> trimesh.Trimesh:
 def _without_floaters(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
     pieces = [piece for piece in mesh.split(only_watertight=False) if piece.volume > 0]
     largest = max(piece.area for piece in pieces)
-    return trimesh.util.concatenate([piece for piece in pieces if piece.area >= FLOATER_AREA * largest])
+    kept = [piece for piece in pieces if piece.area >= FLOATER_AREA * largest]
+    return cast(trimesh.Trimesh, trimesh.util.concatenate(kept))
 
 
 def _painted(mesh: trimesh.Trimesh, pictures: Survey, *, tolerance: float) -> trimesh.Trimesh:
@@ -85,10 +88,8 @@ def _painted(mesh: trimesh.Trimesh, pictures: Survey, *, tolerance: float) -> tr
     with torch.no_grad():
         rgb, seen = (x.cpu().numpy() for x in pictures.paint(points, normals, tolerance=tolerance))
     if not seen.all() and seen.any():
-        _, nearest = cKDTree(mesh.vertices[seen]).query(mesh.vertices[~seen])
+        _, nearest = KDTree(mesh.vertices[seen]).query(mesh.vertices[~seen])
         rgb[~seen] = rgb[seen][nearest]
     opaque = np.full((len(rgb), 1), 255, np.uint8)
-    mesh.visual = trimesh.visual.ColorVisuals(
-        mesh, vertex_colors=np.hstack([np.round(rgb * 255).astype(np.uint8), opaque])
-    )
+    mesh.visual = ColorVisuals(mesh, vertex_colors=np.hstack([np.round(rgb * 255).astype(np.uint8), opaque]))
     return mesh
