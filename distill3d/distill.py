@@ -17,6 +17,8 @@ from distill3d.rendering import Rendering
 from distill3d.scene import Scene
 
 PATIENCE = 25  # steps that a scene may be invisible before the run is given up
+COARSE_TO_FINE = ((4, 0.1), (2, 0.3), (1, 2.0))  # pictures of size / divisor, until that progress
+SMALLEST = 32  # pixels
 INVISIBLE = 1e-4  # mean alpha under which nothing is seen
 
 
@@ -81,7 +83,7 @@ def distill(
 ) -> Iterator[Step]:
     """Improve `student` in place, `steps` times; yields after every step.
 
-    views: cameras per step. size: side of the square pictures in pixels. state: a `Step.state()` of an earlier run
+    views: cameras per step. size: side of the square pictures in pixels, which grow to it (see `resolution`). state: a `Step.state()` of an earlier run
     with the same arguments, whose `state["student"]` the student was restored from; the rest of the run is then the
     same to the last bit (on one machine, with the same number of threads).
 
@@ -101,7 +103,8 @@ def distill(
         moment = Moment(number, steps, generator)
         for group, (first, last) in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = first * (last / first) ** moment.progress
-        cameras = rig.cameras(moment, views=views, width=size, height=size)
+        side = resolution(size, moment.progress)
+        cameras = rig.cameras(moment, views=views, width=side, height=side)
         rendering = student.render(cameras)
         loss = teacher(cameras, rendering, moment)
         penalty = student.penalty()
@@ -134,6 +137,15 @@ def distill(
             rendering.detach(),
             snapshot,
         )
+
+
+def resolution(size: int, progress: float) -> int:
+    """Side of the pictures in pixels: a quarter of `size`, then half, then all of it, and never under 32 unless asked.
+
+    Small pictures settle what the object is and where its front is, sooner and at less cost; large ones its surface.
+    """
+    divisor = next(d for d, until in COARSE_TO_FINE if progress < until)
+    return max(size // divisor, min(size, SMALLEST))
 
 
 def _groups(student: Scene) -> list[dict[str, Any]]:

@@ -56,6 +56,10 @@ class Prior:
         """What `noise` needs to know about pictures of `prompt` taken by `cameras` in front of `background`."""
         return Condition(prompt, cameras, background)
 
+    def stations_at(self, width: int, height: int) -> Cameras | None:
+        """The only cameras that this prior knows pictures from; None if it knows them from everywhere."""
+        return None
+
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B ..."]:
         """Pictures in [0, 1] to the prior's space; here pixels in [-1, 1]."""
         return rgb * 2 - 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+from torch.nn.functional import normalize
 
 from distill3d.camera import ORBIT_RADIUS, Cameras, orbit
 from distill3d.moment import Moment
@@ -20,6 +22,7 @@ class Rig:
     elevation_max_deg: Annotated[float, "highest camera, degrees above the horizon"] = 75.0
     radius: Annotated[float, "distance of the cameras from the origin"] = ORBIT_RADIUS
     fov_y_deg: Annotated[float, "vertical field of view in degrees"] = 40.0
+    snap: Annotated[bool, "move each camera to the nearest that the prior has pictures from, if it has any"] = True
 
     def __post_init__(self) -> None:
         if not -90 <= self.elevation_min_deg <= self.elevation_max_deg <= 90:
@@ -32,6 +35,13 @@ class Rig:
                 f"rig radius {self.radius:g} and field of view {self.fov_y_deg:g} degrees; expected a radius "
                 "over 1 (the scene fills the unit sphere) and a field of view between 0 and 180"
             )
+
+    def among(self, stations: Callable[[int, int], Cameras | None]) -> Rig | Snapped:
+        """This rig, kept to the `stations` that a prior knows pictures from, if there are any."""
+        known = stations(1, 1)
+        if not self.snap or known is None:
+            return self
+        return Snapped(self, stations)
 
     def cameras(self, moment: Moment, *, views: int, width: int, height: int) -> Cameras:
         """`views` cameras, one in each of as many equal slices of the circle, which is turned at random."""
@@ -47,3 +57,25 @@ class Rig:
             width=width,
             height=height,
         )
+
+
+@dataclass(frozen=True)
+class Snapped:
+    """A rig whose cameras move to the nearest of the stations that a prior's pictures were taken from.
+
+    A prior made of finitely many pictures knows nothing between them: seen from elsewhere, a scene would be pulled
+    towards a neighbour's picture and blur.
+    """
+
+    rig: Rig
+    stations: Callable[[int, int], Cameras | None]
+    """The stations for pictures of a width and a height."""
+
+    def cameras(self, moment: Moment, *, views: int, width: int, height: int) -> Cameras:
+        """As `rig.cameras`, each replaced by the station that is nearest in direction."""
+        drawn = self.rig.cameras(moment, views=views, width=width, height=height)
+        known = self.stations(width, height)
+        if known is None:
+            return drawn
+        nearness = normalize(drawn.centres, dim=-1) @ normalize(known.centres, dim=-1).T
+        return known[nearness.argmax(-1)]

@@ -31,12 +31,12 @@ class Options:
 
     prompt: _flags.Words = ""
     """What to make, in quotes: "a red robot"."""
-    steps: int = 400
+    steps: int = 300
     """How often the scene is rendered and improved."""
     views: int = 4
     """Pictures for each step."""
-    size: int = 64
-    """Side of these pictures in pixels."""
+    size: int = 96
+    """Side of these pictures in pixels; a run begins with smaller ones."""
     seed: int = 0
     """Where all randomness starts: the same seed gives the same scene."""
     out: _flags.Folder = None

@@ -41,7 +41,7 @@ def write_results(options: Options, run: Run, student: Scene, prior: Prior, seco
     report: dict[str, Any] = {"prompt": options.prompt, "steps": options.steps, "seconds": round(seconds, 2)}
     truth = None
     if isinstance(prior, Exact):
-        world, truth = _against_world(options.prompt, student, prior)
+        world, truth = _against_world(options, student, prior)
         report["world"] = world
     sheet = _sheet(options, student, truth, report)
     pictures.write_sheet(run.path("turntable.png"), sheet)
@@ -60,12 +60,15 @@ class Truth:
     rotation_deg: float
 
 
-def _against_world(prompt: str, student: Scene, prior: Exact) -> tuple[dict[str, Any], Truth]:
+def _against_world(options: Options, student: Scene, prior: Exact) -> tuple[dict[str, Any], Truth]:
     """The student's numbers against what the prior rendered."""
-    description = describe(prompt)
+    description = describe(options.prompt)
     candidates = instances(description, prior.instances)
     found = measure(
-        lambda cameras: pictures.shoot(student, cameras, WANT), description, candidates=candidates
+        lambda cameras: pictures.shoot(student, cameras, WANT),
+        description,
+        candidates=candidates,
+        size=options.size,
     )
     truth = Truth(candidates[found.instance], found.instance, found.rotation_deg)
     return dataclasses.asdict(found), truth

@@ -18,7 +18,7 @@ from distill3d.commands._options import HELP, KINDS, Options
 from distill3d.errors import Stopped, UserError, given_by_user
 
 if TYPE_CHECKING:
-    from distill3d.rig import Rig
+    from distill3d.distill import CameraSource
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
     from distill3d.teachers.score import Score
@@ -65,7 +65,7 @@ class Parts:
 
     student: Scene
     teacher: Score
-    rig: Rig
+    rig: CameraSource
 
 
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
@@ -81,13 +81,14 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
         objective = kinds["method"](**dataclasses.asdict(options.method_options))
         prior = kinds["prior"](**dataclasses.asdict(options.prior_options))
         rig = Rig(**dataclasses.asdict(options.rig_options))
+        source = rig.among(prior.stations_at)
         camera = turntable(1, width=options.size, height=options.size)
         prior.condition(options.prompt, camera, torch.ones(1, 3))
         if checkpoint is None:
             student = kinds["scene"].start(seed=options.seed, **dataclasses.asdict(options.scene_options))
         else:
             student = kinds["scene"].from_state(checkpoint.state["student"])
-    return Parts(student, Score(prior, objective, options.prompt), rig)
+    return Parts(student, Score(prior, objective, options.prompt), source)
 
 
 def _description(options: Options) -> dict[str, Any]:

@@ -60,9 +60,14 @@ class ESD(Objective):
         return noise_from_clean(clean, p.x_t, p.alpha, p.sigma)
 
     def learn(self, rendering: Rendering, prior: Prior, condition: Condition, moment: Moment) -> None:
-        """Remember the latest pictures; what stands in front of a background can be moved to another."""
+        """Remember the latest pictures; what stands in front of a background can be moved to another.
+
+        When pictures change their size, those of the old one are forgotten.
+        """
         latest = Rendering(rendering.rgb.detach(), rendering.alpha.detach())
-        self.recent = latest if self.recent is None else concatenate([self.recent, latest])[-self.memory :]
+        if self.recent is not None and self.recent.rgb.shape[1:] == latest.rgb.shape[1:]:
+            latest = concatenate([self.recent, latest])
+        self.recent = latest[-self.memory :]
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.recent is None else {"rgb": self.recent.rgb, "alpha": self.recent.alpha}

@@ -5,9 +5,13 @@ A prompt names procedural objects; some instances of it are rendered from many c
 View words restrict the mixture to renders from like directions. Two dials make the classic failures appear:
 
     π(camera)        = (1 - bias) uniform + bias (von Mises around the front)
-    π(camera | view) = (1 - leak) π restricted to the view + leak π restricted to the front
+    π(camera | view) = (1 - leak) π restricted to the view + leak π restricted to the front at that elevation
 
 A render c = 2 (rgb + (1 - a) b) - 1 is linear in the background b, so one bank serves every background.
+
+What noise can hide in a picture depends on how many pixels it has. Pictures are therefore scaled to the energy of a
+picture of 16 x 16 pixels, which is the shift of the noise schedule with resolution of Hoogeboom et al. 2023, "simple
+diffusion" (arXiv 2301.11093), section 2.1: the same t means the same structure at every size.
 """
 
 from __future__ import annotations
@@ -18,14 +22,15 @@ from functools import cached_property
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
-from distill3d.camera import Cameras, azimuth_elevation
+from distill3d.camera import Cameras, azimuth_elevation, orbit
 from distill3d.mixture import responsibilities, shrink
 from distill3d.prior import Condition, Prior, noise_from_clean
-from distill3d.world.bank import Bank, bank_of, everything
-from distill3d.world.grammar import Description, describe
+from distill3d.world.bank import Bank, bank_of, everything, stations
+from distill3d.world.grammar import describe
 from distill3d.world.views import in_view
 
 FRONT_CONCENTRATION = 4.0  # von Mises κ of the biased cameras
@@ -57,12 +62,21 @@ class Exact(Prior):
         describe(prompt)
         return Condition(prompt, cameras, background)
 
+    def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
+        """Pictures in [-1, 1], scaled to the energy of 16 x 16 pixels."""
+        return (rgb * 2 - 1) * _scale(rgb)
+
+    def stations_at(self, width: int, height: int) -> Cameras:
+        """The cameras that the prior's renders were taken by, for pictures of this size."""
+        return stations(self.stations, width=width, height=height)
+
     def noise(
         self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
     ) -> Float[Tensor, "B H W 3"]:
         """ε from the mixture's posterior mean; exact for any guidance, view and background."""
         pictures = self._pictures(condition.prompt, noisy.shape[2], noisy.shape[1])
         alpha, sigma = self.alpha_sigma(t)
+        noisy, sigma = noisy / _scale(noisy), sigma / _scale(noisy)
         background = condition.background if condition.background is not None else noisy.new_ones(len(noisy), 3)
         variance = alpha**2 * self.spread**2 + sigma**2
         r = responsibilities(
@@ -89,29 +103,43 @@ class Exact(Prior):
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
         """log π of every render of the bank, for each picture asked about."""
-        azimuths, elevations = azimuth_elevation(bank.cameras)
+        azimuths, _ = azimuth_elevation(bank.cameras)
         vonmises = (FRONT_CONCENTRATION * (azimuths.cos() - 1)).exp()
         weights = ((1 - self.bias) / len(azimuths) + self.bias * vonmises / vonmises.sum())[None]
-        view = self._view(bank, condition)
-        if view is not None:
-            front = azimuths.abs() < math.radians(self.view_deg)
-            weights = (1 - self.leak) * _restricted(weights, view) + self.leak * _restricted(weights, front[None])
+        meant = self._view(bank, condition)
+        if meant is not None:
+            view, front = meant
+            weights = (1 - self.leak) * _restricted(weights, view) + self.leak * _restricted(weights, front)
         return weights.clamp_min(1e-30).log()
 
-    def _view(self, bank: Bank, condition: Condition) -> Tensor | None:
-        """Which renders the view word means: one in the prompt itself, or the camera's surroundings."""
+    def _view(self, bank: Bank, condition: Condition) -> tuple[Tensor, Tensor] | None:
+        """Which renders the view word means, and which it yields where it leaks; None without a view word.
+
+        The prompt's own word means its part of the sphere. Otherwise a word is made for each camera: it means what
+        lies within `view_deg` of it, and leaks to what lies within `view_deg` of the front at the same elevation.
+        """
         if condition.prompt is None:
             return None
         word = describe(condition.prompt).view
         if word is not None:
-            return in_view(word, *azimuth_elevation(bank.cameras))[None]
+            azimuths, elevations = azimuth_elevation(bank.cameras)
+            return in_view(word, azimuths, elevations)[None], in_view("front", azimuths, elevations)[None]
         if not self.view_prompts or condition.cameras is None:
             return None
-        theirs = torch.nn.functional.normalize(condition.cameras.centres, dim=-1)
-        ours = torch.nn.functional.normalize(bank.cameras.centres, dim=-1)
-        nearness = theirs @ ours.T
+        _, elevations = azimuth_elevation(condition.cameras)
+        front = orbit(torch.zeros_like(elevations), elevations, width=1, height=1)
+        return self._around(condition.cameras, bank), self._around(front, bank)
+
+    def _around(self, cameras: Cameras, bank: Bank) -> Bool[Tensor, "B K"]:
+        """Which renders were taken within `view_deg` of each camera; the nearest ones if none was."""
+        there, here = (normalize(c.centres, dim=-1) for c in (cameras, bank.cameras))
+        nearness = there @ here.T
         reach = torch.full_like(nearness[:, :1], math.cos(math.radians(self.view_deg)))
         return nearness >= torch.minimum(reach, nearness.amax(-1, keepdim=True))
+
+
+def _scale(pictures: Float[Tensor, "B H W 3"]) -> float:
+    return 16 / math.sqrt(pictures.shape[1] * pictures.shape[2])
 
 
 def _restricted(weights: Float[Tensor, "#B K"], to: Tensor) -> Float[Tensor, "B K"]:
@@ -144,7 +172,7 @@ class _Pictures:
     def overlaps(self, x: Float[Tensor, "B H W 3"], background: Float[Tensor, "B 3"]) -> Float[Tensor, "B K"]:
         """x·c_k in front of each background."""
         along = (x * background[:, None, None]).sum(-1)
-        return x.flatten(1) @ self.colour.T + along.flatten(1) @ self.missing.T
+        return (self.colour @ x.flatten(1).T + self.missing @ along.flatten(1).T).T
 
     def sum(self, r: Float[Tensor, "B K"], background: Float[Tensor, "B 3"]) -> Float[Tensor, "B D"]:
         """Σ_k r_k c_k; weights that float32 could not add to 1 are left out."""

@@ -14,12 +14,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
-from distill3d.ops.splat import splat
+from distill3d.ops.splat import SplatImages, splat
 from distill3d.rendering import Rendering, concatenate
 from distill3d.rotation import matrix_from_wxyz
 from distill3d.scene import WANT, Scene
 from distill3d.sh import rgb_from_degree_0, degree_0_from_rgb, radiance
 
+OPAQUE_FROM, OPAQUE_WEIGHT = 0.1, 2.0
 LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
 
 
@@ -49,7 +50,7 @@ class Gaussians(Scene):
         *,
         seed: int = 0,
         count: Annotated[int, "how many Gaussians to start with"] = 2000,
-        limit: Annotated[int, "how many Gaussians there may be after growing"] = 6000,
+        limit: Annotated[int, "how many Gaussians there may be after growing"] = 10000,
         radius: Annotated[float, "radius of the ball they start in"] = 0.8,
         opacity: Annotated[float, "their opacity at the start"] = 0.1,
     ) -> Gaussians:
@@ -79,33 +80,52 @@ class Gaussians(Scene):
         return scene
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
-        """Splats; depth is Σ w z of the centres. Colours beyond degree 0 depend on the camera: one call for each."""
-        if self.sh.shape[1] > 1 and cameras.shape:
-            flat = [self._splat(cameras[i : i + 1], want) for i in range(len(cameras))]
-            return concatenate(flat)
-        return self._splat(cameras, want)
+        """Splats; depth is Σ w z of where rays through the centres meet the splats' surfaces (see `_surface_depth`).
 
-    def _splat(self, cameras: Cameras, want: Collection[str]) -> Rendering:
-        if torch.is_grad_enabled() and self.means.requires_grad:
-            self._probe = torch.zeros(*cameras.shape, len(self.means), 2, requires_grad=True)
-        else:
-            self._probe = None
-        image = splat(
-            self.means,
-            self.wxyz,
-            self.log_scales.exp(),
-            self.opacity_logits.sigmoid(),
-            self._colours(cameras),
-            cameras,
-            probe=self._probe,
-        )
-        return Rendering(image.colours, image.alpha, image.depth if "depth" in want else None)
+        What differs between cameras, depth and colours beyond degree 0, is drawn camera by camera.
+        """
+        per_camera = "depth" in want or self.sh.shape[1] > 1
+        if not per_camera:
+            self._probe = self._fresh_probe(cameras)
+            image = self._splat(rgb_from_degree_0(self.sh[:, 0]).clamp_min(0), cameras, self._probe)
+            return Rendering(image.colours, image.alpha)
+        self._probe = None
+        if not cameras.shape:
+            return self._from_one(cameras)
+        return concatenate([self._from_one(cameras[i : i + 1]) for i in range(len(cameras))])
 
-    def _colours(self, cameras: Cameras) -> Float[Tensor, "N 3"]:
-        if self.sh.shape[1] == 1:
-            return rgb_from_degree_0(self.sh[:, 0]).clamp_min(0)
-        directions = nn.functional.normalize(self.means - cameras.centres.reshape(-1, 3)[0], dim=-1)
-        return radiance(self.sh, directions).clamp_min(0)
+    def _fresh_probe(self, cameras: Cameras) -> Tensor | None:
+        """Zeros added to the projected centres, whose gradient `grow` reads."""
+        if not (torch.is_grad_enabled() and self.means.requires_grad):
+            return None
+        return torch.zeros(*cameras.shape, len(self.means), 2, requires_grad=True)
+
+    def _splat(self, colours: Tensor, cameras: Cameras, probe: Tensor | None = None) -> SplatImages:
+        scales, opacities = self.log_scales.exp(), self.opacity_logits.sigmoid()
+        return splat(self.means, self.wxyz, scales, opacities, colours, cameras, probe=probe)
+
+    def _from_one(self, camera: Cameras) -> Rendering:
+        image = self._splat(torch.cat([self._seen(camera), self._surface_depth(camera)[:, None]], -1), camera)
+        return Rendering(image.colours[..., :3], image.alpha, image.colours[..., 3:])
+
+    def _seen(self, camera: Cameras) -> Float[Tensor, "N 3"]:
+        """Colours as one camera sees them."""
+        directions = nn.functional.normalize(self.means - camera.centres.reshape(3), dim=-1)
+        return radiance(self.sh, directions)
+
+    def _surface_depth(self, camera: Cameras) -> Float[Tensor, "N"]:
+        """Camera z of where the ray to a splat's centre enters the ellipsoid on which its opacity is ½.
+
+        That ellipsoid is the splat's silhouette as pictures show it, so that surfaces fused from depth and from
+        silhouettes agree; the centre lies behind it. A splat that is nowhere half opaque counts with its centre.
+        """
+        offset = self.means - camera.centres.reshape(3)
+        direction = nn.functional.normalize(offset, dim=-1)
+        axes = matrix_from_wxyz(nn.functional.normalize(self.wxyz, dim=-1))
+        deviation = 1 / ((direction[:, None] @ axes)[:, 0] / self.log_scales.exp()).norm(dim=-1)
+        level = (2 * (2 * self.opacity_logits.sigmoid()).clamp_min(1).log()).clamp_min(1e-12).sqrt()
+        forward = camera.world_to_camera.reshape(4, 4)[2, :3]
+        return (offset - (level * deviation)[:, None] * direction) @ forward
 
     def param_groups(self) -> list[dict[str, Any]]:
         rates = {
@@ -120,10 +140,15 @@ class Gaussians(Scene):
             for name, (first, last) in rates.items()
         ]
 
+    def penalty(self) -> Tensor:
+        """Be opaque or nothing: pictures leave that open, but a surface is."""
+        opacity = self.opacity_logits.sigmoid()
+        return OPAQUE_WEIGHT * ((opacity.detach() > OPAQUE_FROM) * (1 - opacity)).mean()
+
     def grow(self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
         """Drop the transparent and split the most pulled along their longest axis, in forty rounds or fewer."""
         if self._probe is not None and self._probe.grad is not None:
-            self.pull += self._probe.grad.reshape(-1, len(self.means), 2).norm(dim=-1).sum(0)
+            self.pull += self._probe.grad.norm(dim=-1)[None].flatten(0, -2).sum(0)
         every = max(steps // 40, 5)
         if step % every or not 0.05 * steps <= step <= 0.8 * steps:
             return

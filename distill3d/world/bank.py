@@ -32,6 +32,7 @@ class Bank:
     cameras: Cameras
 
 
+@cache
 def stations(count: int, *, width: int, height: int) -> Cameras:
     """`count` cameras spread evenly (Fibonacci) over the band of the sphere that a viewer would walk."""
     low, high = math.sin(math.radians(LOWEST_DEG)), math.sin(math.radians(HIGHEST_DEG))
@@ -66,7 +67,7 @@ def _render(models: Sequence[Model], cameras: Cameras) -> Bank:
 
 
 def _quantised(model: Model, cameras: Cameras) -> np.ndarray:
-    picture = model.render(cameras)
+    picture = model.render(cameras, want=("rgb", "alpha"))
     rgba: Float[Tensor, "V H W 4"] = torch.cat([picture.rgb, picture.alpha], -1)
     return (rgba.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
