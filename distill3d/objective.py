@@ -23,8 +23,8 @@ class Objective:
     """A score-distillation method. Its fields are the --method.* flags of the command line."""
 
     guidance: Annotated[float | None, "classifier-free guidance scale; by default the prior's own"] = None
-    t_first: Annotated[tuple[float, float], "noise levels drawn at the first step, low and high"] = (0.5, 0.95)
-    t_last: Annotated[tuple[float, float], "noise levels drawn at the last step, low and high"] = (0.02, 0.3)
+    t_first: Annotated[tuple[float, float], "noise levels drawn at the first step, low and high"] = (0.8, 0.99)
+    t_last: Annotated[tuple[float, float], "noise levels drawn at the last step, low and high"] = (0.02, 0.2)
 
     def gradient(
         self, x: Float[Tensor, "B ..."], prior: Prior, condition: Condition, moment: Moment
