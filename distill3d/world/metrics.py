@@ -29,7 +29,7 @@ Renderer = Callable[[Cameras], Rendering]
 FRAMES = 72
 FRAME_DEG = 360 / FRAMES
 TURNTABLE_ELEVATION_RAD = 0.3
-TURNTABLE_SIZE_PX = 40
+SMALL_PX = 40  # turntables need not be larger
 FRONT_DEG = 30
 LONGEST_GAP = 2  # frames: two misread pictures do not split a face in two
 SHORTEST_FACE = 3  # frames: one or two misread pictures do not make a face
@@ -45,7 +45,7 @@ class Poses:
     """What a turntable of a scene looks like to someone who knows the object."""
 
     faces: int
-    """Runs of the turntable that show the front (within 30 degrees); a good object has one."""
+    """How many fronts the turntable shows (poses within 30 degrees); a good object has one."""
     janus: bool
     """Two faces or more."""
     pose_coherence: float
@@ -103,8 +103,12 @@ def measure(
     """
     if not candidates:
         raise ValueError("no candidates to measure against; give the instances that the prior knows")
-    scene, truth = _tour(render), _tours(tuple(candidates))
-    best, rotation_rad = _aligned(render, candidates, _squared_errors(scene.expand_as(truth), truth))
+    factor = next(f for f in range(max(size // SMALL_PX, 1), 0, -1) if size % f == 0)
+    small, small_px = _averaged(render, factor), size // factor
+    scene, truth = _tour(small, small_px), _tours(tuple(candidates), small_px)
+    best, rotation_rad = _aligned(
+        small, candidates, _squared_errors(scene.expand_as(truth), truth), small_px
+    )
     cameras = held_out(size)
     target = _over_white(candidates[best].render, turned(cameras, rotation_rad))
     poses = read_poses(seen_poses(scene, truth)) if candidates[best].has_front else None
@@ -165,7 +169,7 @@ def seen_poses(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> In
 def read_poses(seen: Int[Tensor, " F"]) -> Poses:
     """Poses from a turntable of F frames: frame i, at i / F turns, looks like the truth at `seen` / F.
 
-    Runs of front frames are counted around the circle. Gaps of up to `LONGEST_GAP` frames are closed first
+    Runs of front frames are counted around the circle, a long one as the faces that would fit in it. Gaps of up to `LONGEST_GAP` frames are closed first
     and runs shorter than `SHORTEST_FACE` are dropped, so that single misread pictures neither split a face
     nor make one.
     """
@@ -175,7 +179,9 @@ def read_poses(seen: Int[Tensor, " F"]) -> Poses:
     share = torch.bincount(seen * ENTROPY_BINS // len(seen), minlength=ENTROPY_BINS) / len(seen)
     # the tolerance keeps frames at exactly 30 degrees, whatever the rounding of the cosine
     front = (seen * step_rad).cos() >= math.cos(math.radians(FRONT_DEG)) - 1e-6
-    faces = _runs(_without_short_runs(~_without_short_runs(~front, LONGEST_GAP + 1), SHORTEST_FACE))
+    cleaned = _without_short_runs(~_without_short_runs(~front, LONGEST_GAP + 1), SHORTEST_FACE)
+    honest = 2 * FRONT_DEG / 360 * len(seen)
+    faces = sum(max(1, round(length / honest)) for length in _runs(cleaned))
     return Poses(faces, faces >= 2, coherence, torch.special.entr(share).sum().item())
 
 
@@ -195,30 +201,34 @@ def _without_short_runs(flags: Tensor, shortest: int) -> Tensor:
     return kept.roll(start)
 
 
-def _runs(flags: Tensor) -> int:
-    """Runs of True around a circle."""
-    return int((flags & ~flags.roll(1)).sum()) if not flags.all() else 1
+def _runs(flags: Tensor) -> list[int]:
+    """The lengths of the runs of True around a circle."""
+    if flags.all():
+        return [len(flags)]
+    starts = (flags & ~flags.roll(1)).nonzero()[:, 0].tolist()
+    ends = (flags & ~flags.roll(-1)).nonzero()[:, 0].tolist()
+    if starts and ends[0] < starts[0]:  # the last run goes on over the seam
+        ends = [*ends[1:], ends[0] + len(flags)]
+    return [end - start + 1 for start, end in zip(starts, ends, strict=True)]
 
 
 def _aligned(
-    render: Renderer, candidates: Sequence[Model], errors: Float[Tensor, "F K F"]
+    render: Renderer, candidates: Sequence[Model], errors: Float[Tensor, "F K F"], size_px: int
 ) -> tuple[int, float]:
-    """The best candidate and its rotation: finalists by turntable, the winner on held-out cameras."""
+    """The best candidate and its rotation: each one's rotation by turntable, the winner on held-out cameras."""
     frame = torch.arange(FRAMES)
-    # by_shift[k, s]: the scene's frame a against candidate k turned by s frames, which shows its pose a - s
-    by_shift = torch.stack([errors[frame, :, (frame - s) % FRAMES].mean(0) for s in range(FRAMES)], -1)
-    least, shift = by_shift.min(-1)
-    finalists = least.argsort()[:FINALISTS].tolist()
-    cameras = held_out(TURNTABLE_SIZE_PX)
+    cameras = held_out(size_px)
     scene = _over_white(render, cameras)
 
     def error(k: int, degrees: float) -> float:
         truth = _over_white(candidates[k].render, turned(cameras, math.radians(degrees)))
         return (scene - truth).square().mean().item()
 
-    best = min(
-        (*_refined(lambda degrees, k=k: error(k, degrees), shift[k].item() * FRAME_DEG), k) for k in finalists
-    )
+    # by_shift[k, s]: the scene's frame a against candidate k turned by s frames, which shows its pose a - s
+    by_shift = torch.stack([errors[frame, :, (frame - s) % FRAMES].mean(0) for s in range(FRAMES)], -1)
+    degrees = [shift * FRAME_DEG for shift in by_shift.argmin(-1).tolist()]
+    finalists = sorted(range(len(candidates)), key=lambda k: error(k, degrees[k]))[:FINALISTS]
+    best = min((*_refined(lambda d, k=k: error(k, d), degrees[k]), k) for k in finalists)
     return best[2], math.radians(best[1])
 
 
@@ -250,16 +260,32 @@ def _squared_errors(scene: Float[Tensor, "K F D"], truth: Float[Tensor, "K F D"]
 
 
 @lru_cache(maxsize=4)
-def _tours(candidates: tuple[Model, ...]) -> Float[Tensor, "K F D"]:
-    return torch.stack([_tour(model.render) for model in candidates])
+def _tours(candidates: tuple[Model, ...], size_px: int) -> Float[Tensor, "K F D"]:
+    return torch.stack([_tour(model.render, size_px) for model in candidates])
 
 
-def _tour(render: Renderer) -> Float[Tensor, "F D"]:
+def _tour(render: Renderer, size_px: int) -> Float[Tensor, "F D"]:
     """A turntable that starts at the front, one flat picture a row."""
-    cameras = turntable(
-        FRAMES, elevation_rad=TURNTABLE_ELEVATION_RAD, width=TURNTABLE_SIZE_PX, height=TURNTABLE_SIZE_PX
-    )
+    cameras = turntable(FRAMES, elevation_rad=TURNTABLE_ELEVATION_RAD, width=size_px, height=size_px)
     return _over_white(render, cameras).flatten(1)
+
+
+def _averaged(render: Renderer, factor: int) -> Renderer:
+    """Small pictures of a scene as means over `factor` x `factor` pixels of large ones.
+
+    A scene that was learned at one size must not be drawn at a smaller one: what is smaller than a pixel is drawn
+    too fat or missed.
+    """
+
+    def small(image: Tensor) -> Tensor:
+        channels_first = image.movedim(-1, -3)
+        return torch.nn.functional.avg_pool2d(channels_first, factor).movedim(-3, -1)
+
+    def render_small(cameras: Cameras) -> Rendering:
+        large = render(cameras.resized(cameras.width * factor, cameras.height * factor))
+        return Rendering(small(large.rgb), small(large.alpha))
+
+    return render_small
 
 
 def _over_white(render: Renderer, cameras: Cameras, *, batch: int = 24) -> Float[Tensor, "V H W 3"]:

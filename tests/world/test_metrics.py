@@ -219,3 +219,12 @@ def test_coherence_does_not_care_how_the_object_is_turned():
 
 def test_entropy_of_few_poses():
     assert read_poses(frames((36, 0), (36, 36))).pose_entropy == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_a_front_all_around_is_as_many_faces_as_would_fit():
+    everywhere = read_poses(torch.zeros(72, dtype=torch.long))
+    assert (everywhere.faces, everywhere.janus) == (6, True)
+    half = torch.arange(72)
+    half[:36] = 0
+    assert read_poses(half).faces == 4
+    assert read_poses(torch.arange(72)).faces == 1
