@@ -1,1 +1,1 @@
-"""Measured claims: one file per table of the README, and the statistics they share."""
+"""Measured claims: one file for each table of the README."""

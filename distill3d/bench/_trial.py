@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing
+import os
+import signal
+import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 
 import torch
 
-from distill3d.distill import distill
+from distill3d.bench._benchmark import Record, Results
+from distill3d.distill import Collapsed, distill
 from distill3d.objective import Objective
+from distill3d.objectives.sds import SDS
 from distill3d.priors.exact import Exact
+from distill3d.recipe import SIZE, STEPS, VIEWS
+from distill3d.representations.gaussians import Gaussians
 from distill3d.rig import Rig
-from distill3d.scene import Scene
 from distill3d.teachers.score import Score
 from distill3d.world.grammar import describe
 from distill3d.world.metrics import WorldReport, measure
@@ -20,39 +30,102 @@ from distill3d.world.model import instances
 
 @dataclass(frozen=True)
 class Trial:
-    """A run from a seed to its report."""
+    """A run of the recipe, from its seed."""
 
     prompt: str
-    method: str
     seed: int
+    objective: Objective = field(default_factory=SDS)
+    prior: Exact = field(default_factory=Exact)
+    steps: int = STEPS
+    views: int = VIEWS
+    size: int = SIZE
+
+    def record(self) -> Record:
+        """All that the outcome depends on, as plain values."""
+        return {**dataclasses.asdict(self), "method": type(self.objective).__name__.lower()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial: a report, or the sentence of a run that collapsed."""
+
     seconds: float
     """Of the distillation alone."""
-    report: WorldReport
+    report: WorldReport | None
+    collapsed: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Record) -> Outcome:
+        """The inverse of `dataclasses.asdict`."""
+        report = record["report"]
+        return cls(record["seconds"], report and WorldReport(**report), record["collapsed"])
 
 
-def generate(
-    prompt: str,
-    student: Scene,
-    objective: Objective,
-    prior: Exact,
-    *,
-    steps: int,
-    views: int,
-    size: int,
-    seed: int,
-) -> Trial:
-    """Distil `prompt` into `student` and measure it against the instances that the prior knows."""
-    description = describe(prompt)
+def run(trial: Trial) -> Outcome:
+    """Distil the prompt into Gaussians and measure them against the instances that the prior knows."""
+    description = describe(trial.prompt)
+    student = Gaussians.start(seed=trial.seed)
+    steps = distill(
+        student,
+        Score(trial.prior, trial.objective, trial.prompt),
+        steps=trial.steps,
+        rig=Rig().among(trial.prior.stations_at),
+        views=trial.views,
+        size=trial.size,
+        seed=trial.seed,
+    )
     begun = time.perf_counter()
-    teacher = Score(prior, objective, prompt)
-    for _ in distill(student, teacher, steps=steps, rig=Rig().among(prior.stations_at), views=views, size=size, seed=seed):
-        pass
+    try:
+        for _ in steps:
+            pass
+    except Collapsed as collapse:
+        return Outcome(time.perf_counter() - begun, None, str(collapse))
     seconds = time.perf_counter() - begun
     with torch.no_grad():
         report = measure(
             lambda cameras: student.render(cameras, want=("rgb", "alpha", "depth")),
             description,
-            candidates=instances(description, prior.instances),
-            size=size,
+            candidates=instances(description, trial.prior.instances),
+            size=trial.size,
         )
-    return Trial(prompt, type(objective).__name__.lower(), seed, seconds, report)
+    return Outcome(seconds, report)
+
+
+def outcomes(trials: Sequence[Trial], results: Results, *, jobs: int) -> Iterator[Outcome]:
+    """The outcome of each trial, in order; those that `results` holds are not run again."""
+    missing = [trial for trial in trials if results.outcome(trial.record()) is None]
+    fresh = _in_processes(missing, jobs) if jobs > 1 else map(run, missing)
+    for trial in trials:
+        record = results.outcome(trial.record())
+        if record is None:
+            outcome = next(fresh)
+            results.add(trial.record(), dataclasses.asdict(outcome))
+            yield outcome
+        else:
+            yield Outcome.from_record(record)
+
+
+def _in_processes(trials: Sequence[Trial], jobs: int) -> Iterator[Outcome]:
+    """As `map(run, trials)`, up to `jobs` at a time. Whoever stops listening stops what has not begun."""
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_one_thread) as pool:
+        futures = [pool.submit(run, trial) for trial in trials]
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Prepare a worker: one thread, and a quiet end at Ctrl-C or when the one who waits for it is gone."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

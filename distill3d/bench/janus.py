@@ -3,61 +3,57 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from distill3d.bench._trial import Trial, generate
-from distill3d.bench.statistics import mean, rate
+from distill3d.bench._benchmark import Benchmark
+from distill3d.bench._trial import Outcome, Trial, outcomes
 from distill3d.objective import Objective
 from distill3d.objectives.esd import ESD
 from distill3d.objectives.sds import SDS
 from distill3d.priors.exact import Exact
-from distill3d.representations.gaussians import Gaussians
+from distill3d.recipe import SIZE, STEPS, VIEWS
+from distill3d.statistics import mean, rate
 
 
 @dataclass
-class Janus:
+class Janus(Benchmark):
     """Janus rates of SDS and ESD under a leaky prior, with 95 % intervals over seeds."""
 
     prompt: Annotated[str, "what to make; its kind needs a front"] = "a red robot"
     seeds: Annotated[int, "runs for each method"] = 8
     leak: Annotated[float, "how often a view word still yields front views"] = 0.8
-    steps: Annotated[int, "steps of each run"] = 300
-    views: Annotated[int, "pictures for each step"] = 4
-    size: Annotated[int, "side of the pictures in pixels"] = 96
+    steps: Annotated[int, "steps of each run"] = STEPS
+    views: Annotated[int, "pictures for each step"] = VIEWS
+    size: Annotated[int, "side of the pictures in pixels"] = SIZE
 
     def lines(self) -> Iterator[str]:
-        """The table, line by line as it is measured."""
+        """A row for each method, when all its seeds are measured."""
         yield f'"{self.prompt}", leak {self.leak:g}, {self.seeds} seeds, {self.steps} steps'
-        yield f"{'method':8} {'Janus rate':>20} {'faces':>20} {'pose entropy':>20} {'PSNR dB':>22} {'IoU':>20}"
+        yield f"{'method':8} {'Janus rate':>20} {'faces':>20} {'entropy':>20} {'PSNR dB':>22} {'IoU':>20}"
         for method in (SDS, ESD):
-            yield self._row([self._trial(method(), seed) for seed in range(self.seeds)])
+            trials = [self._trial(method(), seed) for seed in range(self.seeds)]
+            found = list(outcomes(trials, self.results, jobs=self.jobs))
+            yield f"{method.__name__.lower():8} {_row(found)}"
         yield f"A consistent object has 1 face and pose entropy {math.log(12):.2f}."
 
     def _trial(self, objective: Objective, seed: int) -> Trial:
         prior = Exact(leak=self.leak)
-        student = Gaussians.start(seed=seed)
-        return generate(
-            self.prompt,
-            student,
-            objective,
-            prior,
-            steps=self.steps,
-            views=self.views,
-            size=self.size,
-            seed=seed,
-        )
+        return Trial(self.prompt, seed, objective, prior, steps=self.steps, views=self.views, size=self.size)
 
-    @staticmethod
-    def _row(trials: list[Trial]) -> str:
-        reports = [trial.report for trial in trials]
-        janus = rate(sum(bool(r.janus) for r in reports), len(reports))
-        means = (
-            mean([float(r.faces or 0) for r in reports]),
-            mean([r.pose_entropy or 0.0 for r in reports]),
-            mean([r.psnr for r in reports]),
-            mean([r.iou for r in reports]),
-        )
-        faces, entropy, psnr, iou = (f"{m}" for m in means)
-        return f"{trials[0].method:8} {janus!s:>20} {faces:>20} {entropy:>20} {psnr:>22} {iou:>20}"
+
+def _row(found: Sequence[Outcome]) -> str:
+    reports = [outcome.report for outcome in found if outcome.report is not None]
+    collapsed = len(found) - len(reports)
+    if not reports:
+        return f"all {collapsed} runs collapsed"
+    columns = (
+        (rate(sum(bool(r.janus) for r in reports), len(reports)), 20),
+        (mean([float(r.faces or 0) for r in reports]), 20),
+        (mean([r.pose_entropy or 0.0 for r in reports]), 20),
+        (mean([r.psnr for r in reports]), 22),
+        (mean([r.iou for r in reports]), 20),
+    )
+    row = " ".join(f"{estimate!s:>{width}}" for estimate, width in columns)
+    return f"{row}  ({collapsed} more collapsed)" if collapsed else row

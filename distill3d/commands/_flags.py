@@ -81,13 +81,23 @@ def _unboxed(text: str) -> str:
     return re.sub(r"^Error parsing (\S+): ", r"\1: ", " ".join(body)).rstrip(".")
 
 
+def columns(flags: Sequence[plugins.Flag]) -> list[tuple[str, Any, Any]]:
+    """Fields for `dataclasses.make_dataclass`, with their help."""
+    return [
+        (
+            flag.name,
+            Annotated[flag.annotation, tyro.conf.arg(help=flag.help)],
+            dataclasses.field(default=flag.default),
+        )
+        for flag in flags
+    ]
+
+
 def group(flags: Sequence[plugins.Flag], name: str, kind: str, help_text: str) -> tuple[str, Any, Any]:
     """A field for `dataclasses.make_dataclass` whose flags are --NAME.*; its class knows its `kind`."""
-    columns = []
-    for flag in flags:
-        annotation = Annotated[flag.annotation, tyro.conf.arg(help=flag.help)]
-        columns.append((flag.name, annotation, dataclasses.field(default=flag.default)))
-    inner = dataclasses.make_dataclass(f"{name}_options", columns, frozen=True, namespace={"kind": kind})
+    inner = dataclasses.make_dataclass(
+        f"{name}_options", columns(flags), frozen=True, namespace={"kind": kind}
+    )
     required = any(flag.default is dataclasses.MISSING for flag in flags)
     factory = dataclasses.MISSING if required else inner
     field = dataclasses.field(default_factory=factory, metadata={"group": name, "options": inner})  # type: ignore[call-overload]

@@ -11,12 +11,13 @@ from typing import Any
 from distill3d import plugins
 from distill3d.commands import _flags
 from distill3d.errors import UserError
+from distill3d.recipe import METHOD, PRIOR, SCENE, SIZE, STEPS, VIEWS
 
 HELP = "distill3d generate --help"
 KINDS = {
-    "method": ("objectives", "sds"),
-    "scene": ("representations", "gaussians"),
-    "prior": ("priors", "exact"),
+    "method": ("objectives", METHOD),
+    "scene": ("representations", SCENE),
+    "prior": ("priors", PRIOR),
 }
 NOT_STORED = ("out", "resume", "again", "overwrite")
 
@@ -31,11 +32,11 @@ class Options:
 
     prompt: _flags.Words = ""
     """What to make, in quotes: "a red robot"."""
-    steps: int = 300
+    steps: int = STEPS
     """How often the scene is rendered and improved."""
-    views: int = 4
+    views: int = VIEWS
     """Pictures for each step."""
-    size: int = 96
+    size: int = SIZE
     """Side of these pictures in pixels; a run begins with smaller ones."""
     seed: int = 0
     """Where all randomness starts: the same seed gives the same scene."""

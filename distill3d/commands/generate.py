@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill3d import __version__, plugins
+from distill3d import __version__, machine, plugins
 from distill3d.commands import _flags, _options
 from distill3d.commands._options import HELP, KINDS, Options
 from distill3d.errors import Stopped, UserError, given_by_user
@@ -103,7 +103,7 @@ def _description(options: Options) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "device": "cpu",
-        "processor": platform.processor() or platform.machine(),
+        "processor": machine.processor(),
         "threads": torch.get_num_threads(),
         "backend": choose(torch.zeros(())),
         "seed": options.seed,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill3d.bench.statistics import Estimate, bootstrap, mean, rate
+from distill3d.statistics import Estimate, bootstrap, mean, rate
 
 
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
