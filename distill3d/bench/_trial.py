@@ -8,8 +8,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
@@ -94,19 +95,24 @@ def run(trial: Trial) -> Outcome:
 def outcomes(trials: Sequence[Trial], results: Results, *, jobs: int) -> Iterator[Outcome]:
     """The outcome of each trial, in order; those that `results` holds are not run again."""
     missing = [trial for trial in trials if results.outcome(trial.record()) is None]
-    fresh = _in_processes(missing, jobs) if jobs > 1 else map(run, missing)
+    with closing(_in_processes(missing, jobs) if jobs > 1 else _in_turn(missing)) as fresh:
+        for trial in trials:
+            record = results.outcome(trial.record())
+            if record is None:
+                outcome = next(fresh)
+                results.add(trial.record(), dataclasses.asdict(outcome))
+                yield outcome
+            else:
+                yield Outcome.from_record(record)
+
+
+def _in_turn(trials: Sequence[Trial]) -> Generator[Outcome, None, None]:
     for trial in trials:
-        record = results.outcome(trial.record())
-        if record is None:
-            outcome = next(fresh)
-            results.add(trial.record(), dataclasses.asdict(outcome))
-            yield outcome
-        else:
-            yield Outcome.from_record(record)
+        yield run(trial)
 
 
-def _in_processes(trials: Sequence[Trial], jobs: int) -> Iterator[Outcome]:
-    """As `map(run, trials)`, up to `jobs` at a time. Whoever stops listening stops what has not begun."""
+def _in_processes(trials: Sequence[Trial], jobs: int) -> Generator[Outcome, None, None]:
+    """As `_in_turn`, up to `jobs` at a time; closing it waits for the running ones and drops the others."""
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=fresh, initializer=_one_thread) as pool:
         futures = [pool.submit(run, trial) for trial in trials]
@@ -114,7 +120,7 @@ def _in_processes(trials: Sequence[Trial], jobs: int) -> Iterator[Outcome]:
             for future in futures:
                 yield future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _one_thread() -> None:

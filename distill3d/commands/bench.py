@@ -1,0 +1,110 @@
+"""Measure a claim of the README again, on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill3d import __version__, plugins
+from distill3d.commands import _flags
+from distill3d.errors import UserError, given_by_user
+
+HELP = "distill3d bench --help"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every benchmark can be told."""
+
+    json: _flags.File = None
+    """Keep what is measured in this file, run by run. Runs that it holds already are not repeated."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    name, *rest = argv
+    path = plugins.find("bench", name, "benchmark", HELP)
+    flags = plugins.fields(path)
+    options = _flags.parse(_class(name, flags), rest, f"bench {name}")
+
+    from distill3d.bench._benchmark import Results
+
+    given = {flag.name: getattr(options, flag.name) for flag in flags}
+    with given_by_user():
+        benchmark = plugins.load("bench", name, "benchmark", HELP)(**given)
+    if options.json is not None:
+        about = {"benchmark": name, **_conditions(benchmark.jobs)}
+        benchmark.results = Results(
+            _earlier(options.json, about),
+            lambda records: _write(options.json, about | {"options": given, "results": records}),
+        )
+    for line in benchmark.lines():
+        print(line, flush=True)
+    return 0
+
+
+def _overview() -> str:
+    kinds = plugins.menu("bench")
+    width = max(map(len, kinds))
+    lines = [f"  {name:{width}}  {line}" for name, line in kinds.items()]
+    usage = "usage: distill3d bench NAME [--help] [--json FILE] …"
+    return "\n".join([usage, "", *lines, "", "Begin with:  distill3d bench kinds --kinds robot"])
+
+
+def _class(name: str, flags: Sequence[plugins.Flag]) -> type[Options]:
+    """`Options` with the flags of the benchmark, and its line of help."""
+    return dataclasses.make_dataclass(
+        "BenchOptions",
+        _flags.columns(flags),
+        bases=(Options,),
+        frozen=True,
+        namespace={"__doc__": plugins.menu("bench")[name]},
+    )
+
+
+def _conditions(jobs: int) -> dict[str, Any]:
+    """On what is measured. Numbers taken under other conditions are not put beside these."""
+    import torch
+
+    from distill3d import machine
+    from distill3d.ops.backends import choose
+
+    return {
+        "distill3d": __version__,
+        "torch": torch.__version__,
+        "processor": machine.processor(),
+        "threads": torch.get_num_threads() if jobs == 1 else 1,
+        "jobs": jobs,
+        "backend": choose(torch.zeros(())),
+    }
+
+
+def _earlier(path: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an interrupted benchmark left in the file; none if there is no file yet."""
+    from distill3d.runs import read_json
+
+    if not path.exists():
+        return []
+    content = read_json(path)
+    for key, value in about.items():
+        if content.get(key) != value:
+            raise UserError(
+                f"{path} was measured with {key} {content.get(key)} and this is {value}; give another file"
+            )
+    if not isinstance(content.get("results"), list):
+        raise UserError(f"{path} holds no results; expected a file that distill3d bench has written")
+    return content["results"]
+
+
+def _write(path: Path | None, content: dict[str, Any]) -> None:
+    from distill3d import atomic
+
+    if path is not None:
+        atomic.write(path, (json.dumps(content, indent=2) + "\n").encode())

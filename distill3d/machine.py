@@ -1,0 +1,17 @@
+"""On what machine numbers were measured."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+CPUINFO = Path("/proc/cpuinfo")
+
+
+def processor() -> str:
+    """The processor's name as its maker gives it where the system tells, else its architecture."""
+    if CPUINFO.is_file():
+        for line in CPUINFO.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,9 @@
+"""The recipe of a run when nothing else is asked for, shared by `distill3d generate` and the benchmarks."""
+
+METHOD = "sds"
+SCENE = "gaussians"
+PRIOR = "exact"
+
+STEPS = 300
+VIEWS = 4  # pictures for each step
+SIZE = 96  # side of the pictures in pixels, at the end of the run
