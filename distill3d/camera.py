@@ -60,7 +60,9 @@ class Cameras:
         device, dtype = self.intrinsics.device, self.intrinsics.dtype
         x = torch.arange(self.width, device=device, dtype=dtype) + 0.5
         y = torch.arange(self.height, device=device, dtype=dtype)[:, None] + 0.5
-        in_camera = torch.stack(torch.broadcast_tensors((x - cx) / fx, (y - cy) / fy, torch.ones_like(x + cx)), -1)
+        in_camera = torch.stack(
+            torch.broadcast_tensors((x - cx) / fx, (y - cy) / fy, torch.ones_like(x + cx)), -1
+        )
         directions = in_camera @ self.world_to_camera[..., None, :3, :3]
         return self.centres[..., None, None, :].expand(directions.shape), directions
 
@@ -88,7 +90,9 @@ def look_at(
     world_to_camera[..., :3, :3] = rotation
     world_to_camera[..., :3, 3] = -(rotation @ eyes[..., None])[..., 0]
     world_to_camera[..., 3, 3] = 1
-    focal_px = 0.5 * height / torch.tan(0.5 * torch.as_tensor(fov_y_rad, dtype=eyes.dtype, device=eyes.device))
+    focal_px = (
+        0.5 * height / torch.tan(0.5 * torch.as_tensor(fov_y_rad, dtype=eyes.dtype, device=eyes.device))
+    )
     focal_px = focal_px.expand(eyes.shape[:-1])
     centre = torch.ones_like(focal_px)
     intrinsics = torch.stack([focal_px, focal_px, centre * (width / 2), centre * (height / 2)], -1)

@@ -155,7 +155,9 @@ def _groups(student: Scene) -> list[dict[str, Any]]:
 
 def _watch(student: Scene, loss: float, number: int, unseen: int) -> None:
     if loss != loss or loss in (float("inf"), float("-inf")):
-        raise Collapsed(f"the loss became {loss} at step {number}; lower the learning rates or try another seed")
+        raise Collapsed(
+            f"the loss became {loss} at step {number}; lower the learning rates or try another seed"
+        )
     if unseen >= PATIENCE:
         raise Collapsed(
             f"the scene has been empty for {unseen} steps (step {number}); "
@@ -163,4 +165,6 @@ def _watch(student: Scene, loss: float, number: int, unseen: int) -> None:
         )
     for name, parameter in student.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise Collapsed(f"{name} is not finite after step {number}; lower its learning rate or try another seed")
+            raise Collapsed(
+                f"{name} is not finite after step {number}; lower its learning rate or try another seed"
+            )

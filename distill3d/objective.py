@@ -23,7 +23,10 @@ class Objective:
     """A score-distillation method. Its fields are the --method.* flags of the command line."""
 
     guidance: Annotated[float | None, "classifier-free guidance scale; by default the prior's own"] = None
-    t_first: Annotated[tuple[float, float], "noise levels drawn at the first step, low and high"] = (0.8, 0.99)
+    t_first: Annotated[tuple[float, float], "noise levels drawn at the first step, low and high"] = (
+        0.8,
+        0.99,
+    )
     t_last: Annotated[tuple[float, float], "noise levels drawn at the last step, low and high"] = (0.02, 0.2)
 
     def gradient(
@@ -64,9 +67,7 @@ class Noised:
     sigma: Float[Tensor, "B"]
 
 
-def perturb(
-    x: Float[Tensor, "B ..."], prior: Prior, t: Float[Tensor, "B"], moment: Moment
-) -> Noised:
+def perturb(x: Float[Tensor, "B ..."], prior: Prior, t: Float[Tensor, "B"], moment: Moment) -> Noised:
     """Add fresh noise of level t to x; nothing in the result carries a gradient."""
     alpha, sigma = prior.alpha_sigma(t)
     noise = moment.normal(*x.shape).to(x)

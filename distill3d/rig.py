@@ -22,7 +22,9 @@ class Rig:
     elevation_max_deg: Annotated[float, "highest camera, degrees above the horizon"] = 75.0
     radius: Annotated[float, "distance of the cameras from the origin"] = ORBIT_RADIUS
     fov_y_deg: Annotated[float, "vertical field of view in degrees"] = 40.0
-    snap: Annotated[bool, "move each camera to the nearest that the prior has pictures from, if it has any"] = True
+    snap: Annotated[
+        bool, "move each camera to the nearest that the prior has pictures from, if it has any"
+    ] = True
 
     def __post_init__(self) -> None:
         if not -90 <= self.elevation_min_deg <= self.elevation_max_deg <= 90:

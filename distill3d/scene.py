@@ -44,7 +44,9 @@ class Scene(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} has nothing to learn")
 
-    def grow(self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
+    def grow(
+        self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    ) -> None:
         """Densify and prune after step `step` of `steps`, keeping the optimizer's moments in line. Nothing by default."""
 
     def penalty(self) -> torch.Tensor | None:

@@ -9,7 +9,9 @@ from distill3d.camera import Cameras, azimuth_elevation, look_at, orbit, turntab
 
 
 def project(cameras: Cameras, point):
-    x, y, z = (cameras.world_to_camera[:3, :3] @ torch.tensor(point) + cameras.world_to_camera[:3, 3]).tolist()
+    x, y, z = (
+        cameras.world_to_camera[:3, :3] @ torch.tensor(point) + cameras.world_to_camera[:3, 3]
+    ).tolist()
     fx, fy, cx, cy = cameras.intrinsics.tolist()
     return fx * x / z + cx, fy * y / z + cy, z
 
@@ -58,4 +60,6 @@ def test_resizing_keeps_the_rays():
 
 def test_a_turntable_goes_once_around_from_the_front():
     azimuths, _ = azimuth_elevation(turntable(8, width=4, height=4))
-    torch.testing.assert_close(torch.remainder(azimuths + 1e-4, 2 * math.pi), torch.arange(8) * math.pi / 4 + 1e-4)
+    torch.testing.assert_close(
+        torch.remainder(azimuths + 1e-4, 2 * math.pi), torch.arange(8) * math.pi / 4 + 1e-4
+    )

@@ -22,7 +22,9 @@ STARTS = {
 def run(kind, *, steps=20, state=None, seed=0):
     student = STARTS[kind]() if state is None else type(STARTS[kind]()).from_state(state["student"])
     teacher = Score(Blob(), ESD(entropy=0.5, memory=6), "anything")
-    return student, distill(student, teacher, steps=steps, rig=Rig(), views=2, size=12, seed=seed, state=state)
+    return student, distill(
+        student, teacher, steps=steps, rig=Rig(), views=2, size=12, seed=seed, state=state
+    )
 
 
 @pytest.mark.parametrize("kind", STARTS)
@@ -68,7 +70,9 @@ class Whatever:
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run():
-    steps = distill(STARTS["voxels"](), Whatever(lambda r: r.rgb.sum() * float("nan")), steps=5, rig=Rig(), size=8)
+    steps = distill(
+        STARTS["voxels"](), Whatever(lambda r: r.rgb.sum() * float("nan")), steps=5, rig=Rig(), size=8
+    )
     with pytest.raises(Collapsed, match="nan at step 1"):
         list(steps)
 

@@ -51,7 +51,9 @@ class ESD(Objective):
     def _marginal_noise(self, p: Noised, prior: Prior, condition: Condition) -> Tensor:
         """ε_q: for each distinct background, the recent pictures in front of it are the mixture."""
         if self.recent is None:
-            raise RuntimeError("ESD.gradient before ESD.learn: there are no pictures yet to take a marginal from")
+            raise RuntimeError(
+                "ESD.gradient before ESD.learn: there are no pictures yet to take a marginal from"
+            )
         clean = torch.empty_like(p.x_t)
         for rows in condition.same_background(len(clean)):
             pictures = prior.show(self.recent, condition[rows[:1]]).flatten(1)

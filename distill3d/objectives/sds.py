@@ -1,6 +1,6 @@
 """Score Distillation Sampling. DreamFusion, Poole et al. 2022 (arXiv 2209.14988), equation 3.
 
-    g = w(t) (ε̂(x_t; y, t) - ε),   w(t) = σ_t²
+g = w(t) (ε̂(x_t; y, t) - ε),   w(t) = σ_t²
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ class Exact(Prior):
         pictures = self._pictures(condition.prompt, noisy.shape[2], noisy.shape[1])
         alpha, sigma = self.alpha_sigma(t)
         noisy, sigma = noisy / _scale(noisy), sigma / _scale(noisy)
-        background = condition.background if condition.background is not None else noisy.new_ones(len(noisy), 3)
+        background = (
+            condition.background if condition.background is not None else noisy.new_ones(len(noisy), 3)
+        )
         variance = alpha**2 * self.spread**2 + sigma**2
         r = responsibilities(
             pictures.overlaps(noisy, background),

@@ -145,7 +145,9 @@ class Gaussians(Scene):
         opacity = self.opacity_logits.sigmoid()
         return OPAQUE_WEIGHT * ((opacity.detach() > OPAQUE_FROM) * (1 - opacity)).mean()
 
-    def grow(self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
+    def grow(
+        self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
+    ) -> None:
         """Drop the transparent and split the most pulled along their longest axis, in forty rounds or fewer."""
         if self._probe is not None and self._probe.grad is not None:
             self.pull += self._probe.grad.norm(dim=-1)[None].flatten(0, -2).sum(0)

@@ -1,6 +1,6 @@
 """A dense grid of density and colour, ray-marched with the emission-absorption quadrature of Max 1995.
 
-    w_i = T_i (1 - exp(-σ_i δ)),  T_i = exp(-Σ_{j<i} σ_j δ)
+w_i = T_i (1 - exp(-σ_i δ)),  T_i = exp(-Σ_{j<i} σ_j δ)
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ class Voxels(Scene):
         depth = (w * z).sum(-1).reshape(*shape, 1) if "depth" in want else None
         return Rendering(rgb, w.sum(-1).reshape(*shape, 1), depth)
 
-    def _sample(self, points: Float[Tensor, "B R S 3"]) -> tuple[Float[Tensor, "B R S"], Float[Tensor, "B R S 3"]]:
+    def _sample(
+        self, points: Float[Tensor, "B R S 3"]
+    ) -> tuple[Float[Tensor, "B R S"], Float[Tensor, "B R S 3"]]:
         """Density and colour at world points; a batch entry at a time in parallel."""
         grid = torch.cat([self.raw_density[None], self.colour_logits])
         found = nn.functional.grid_sample(

@@ -36,7 +36,9 @@ class Score:
         with torch.no_grad():
             self.objective.learn(rendering, self.prior, condition, moment)
             g = self.objective.gradient(x.detach(), self.prior, condition, moment)
-        return Loss(descend(x, g) / len(x), {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()})
+        return Loss(
+            descend(x, g) / len(x), {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
+        )
 
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         coloured = moment.uniform(count, 1) < self.backgrounds

@@ -29,7 +29,9 @@ def test_one_picture_has_no_entropy_to_keep_so_it_is_sds():
     """One particle with its exact marginal: ε_q = ε, whatever λ."""
     x = torch.tensor([1.3])
     for entropy in (0.0, 0.5, 1.0):
-        torch.testing.assert_close(gradient(ESD(entropy=entropy), x), gradient(SDS(), x), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            gradient(ESD(entropy=entropy), x), gradient(SDS(), x), atol=1e-5, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("entropy", [0.1, 0.3, 0.6, 0.9])

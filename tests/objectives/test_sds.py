@@ -39,7 +39,9 @@ def test_particles_collapse_to_the_mode_down_to_the_noise_floor():
 
 def test_guidance_extrapolates_the_mean_away_from_the_null_prompt():
     """With equal variances the mode is μ_u + s (μ_c - μ_u)."""
-    end = descend_particles(SDS(guidance=4.0), Line(mean=0.7, null_mean=0.2), torch.zeros(4096), rate=0.5, steps=300)
+    end = descend_particles(
+        SDS(guidance=4.0), Line(mean=0.7, null_mean=0.2), torch.zeros(4096), rate=0.5, steps=300
+    )
     assert end.mean().item() == pytest.approx(0.2 + 4 * 0.5, abs=0.03)
 
 

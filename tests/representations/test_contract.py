@@ -103,7 +103,9 @@ def test_gradients_agree_with_differences_of_the_picture(scene):
 def test_a_saved_state_is_the_same_scene(scene):
     again = type(scene).from_state(scene.state_dict())
     assert torch.equal(again.render(CAMERAS).rgb, scene.render(CAMERAS).rgb)
-    assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in scene.state_dict().items()}
+    assert {k: v.shape for k, v in again.state_dict().items()} == {
+        k: v.shape for k, v in scene.state_dict().items()
+    }
 
 
 def test_the_seed_decides_the_start():
