@@ -6,6 +6,10 @@ clearly behind it, proves it empty. *Averaging*: near the observed surface the t
 views are averaged with weights that fall with grazing incidence and behind the surface. What no camera ever
 saw past is solid.
 
+The mean depth of a soft scene lies behind its silhouette, where alpha is ½, and would fuse to a solid that is too thin.
+So all depths are first moved towards their cameras by one number that makes the two agree (see `silhouette_offset`);
+for a scene with hard surfaces it is 0.
+
 Source: Curless and Levoy, A Volumetric Method for Building Complex Models from Range Images, SIGGRAPH 1996,
 sections 3 and 4 (distances, weights, carving); Bylow et al., RSS 2013, section III (the weight that falls
 behind the surface).
@@ -13,23 +17,25 @@ behind the surface).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import grid_sample, max_pool3d, pad
+from torch.nn.functional import max_pool3d, normalize
 
-from distill3d.camera import ORBIT_RADIUS, Cameras, orbit
-from distill3d.rendering import Rendering, concatenate
+from distill3d.camera import Cameras
+from distill3d.rendering import Rendering
+from distill3d.survey import Survey, surround, survey
 
 TRUNCATION_VOXELS = 3
 CARVED_VOXELS = 0.05  # how far outside a carved voxel is if its distances say inside; more dents surfaces
 CARVING_VIEWS = 2  # one camera may be wrong about a pixel on an edge, two rarely are
 CARVING_FACING = 0.2  # depth that is steeper, beyond 78 degrees, is a jump between two surfaces
-GOLDEN_ANGLE_RAD = math.pi * (3 - math.sqrt(5))
+OUTLINE_RAYS = 400  # rays through the silhouettes' outlines that settle the offset
+LARGEST_OFFSET = 0.2  # world units
+HALVINGS = 7  # of the interval in which the offset lies: to 0.0016 world units
 
 
 @dataclass(frozen=True)
@@ -56,104 +62,12 @@ class Volume:
         return voxel_centres(len(self.distance), self.extent).to(self.distance.device)
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """What one picture says about some points."""
-
-    depth: Float[Tensor, " P"]
-    """Camera z of the points themselves."""
-    in_picture: Bool[Tensor, " P"]
-    alpha: Float[Tensor, " P"]
-    rgb: Float[Tensor, "P 3"]
-    """Colour of what is seen there, not premultiplied."""
-    surface_depth: Float[Tensor, " P"]
-    """Camera z of what is seen there."""
-    facing: Float[Tensor, " P"]
-    """Cosine of incidence on what is seen there; near 0 where two surfaces mix in a pixel."""
-
-    @property
-    def onto(self) -> Bool[Tensor, " P"]:
-        """Where a surface is seen, in front of the point or behind it."""
-        return self.in_picture & (self.alpha >= 0.5)
-
-
-@dataclass(frozen=True)
-class Survey:
-    """Pictures of a scene from all around, ready to be asked about points in space."""
-
-    cameras: Cameras
-    alpha: Float[Tensor, "V 1 H W"]
-    seen: Float[Tensor, "V 5 H W"]
-    """Premultiplied rgb, depth and facing. Weighting by alpha keeps the background out of every lookup."""
-
-    def alphas(
-        self, points: Float[Tensor, "P 3"]
-    ) -> Iterator[tuple[Bool[Tensor, " P"], Float[Tensor, " P"]]]:
-        """For one camera after the other: whether the points are in its picture, and alpha there."""
-        for i in range(len(self.cameras)):
-            grid, _, in_picture = _project(points, self.cameras[i])
-            yield in_picture, _lookup(self.alpha[i], grid)[0]
-
-    def sightings(self, points: Float[Tensor, "P 3"]) -> Iterator[Sighting]:
-        """For one camera after the other: what it says about the points."""
-        for i in range(len(self.cameras)):
-            grid, depth, in_picture = _project(points, self.cameras[i])
-            values = _lookup(torch.cat([self.alpha[i], self.seen[i]]), grid)
-            alpha, seen = values[0], values[1:] / values[0].clamp_min(1e-4)
-            yield Sighting(depth, in_picture, alpha, seen[:3].T, seen[3], seen[4])
-
-    def paint(
-        self, points: Float[Tensor, "P 3"], normals: Float[Tensor, "P 3"], *, tolerance: float
-    ) -> tuple[Float[Tensor, "P 3"], Bool[Tensor, " P"]]:
-        """Colours of surface points from the cameras that see them best, and which points were seen at all.
-
-        A camera sees a point when it finds a surface within `tolerance` world units of it. It counts with the
-        fourth power of the cosine between the outward normal and the way to the camera, so nearly frontal
-        views decide.
-        """
-        total, weights = torch.zeros_like(points), points.new_zeros(len(points))
-        for centre, sighting in zip(self.cameras.centres, self.sightings(points), strict=True):
-            to_camera = torch.nn.functional.normalize(centre - points, dim=-1)
-            cosine = (normals * to_camera).sum(-1).clamp_min(0)
-            visible = sighting.onto & ((sighting.surface_depth - sighting.depth).abs() < tolerance)
-            weight = torch.where(visible, cosine**4 * sighting.facing, 0)
-            total += weight[:, None] * sighting.rgb
-            weights += weight
-        seen = weights > 1e-6
-        return torch.where(seen[:, None], total / weights.clamp_min(1e-6)[:, None], 0).clamp(0, 1), seen
-
-
-def surround(views: int, *, size_px: int, extent: float = 1.0, lowest_elevation_rad: float = -0.6) -> Cameras:
-    """Cameras spread evenly over the sphere, a golden spiral from above down to `lowest_elevation_rad`.
-
-    They see the ball of radius `extent` whole; a little from below is enough to find the underside.
-    """
-    index = torch.arange(views) + 0.5
-    lowest = math.sin(lowest_elevation_rad)
-    elevations_rad = torch.asin(1 - (1 - lowest) * index / views)
-    azimuths_rad = index * GOLDEN_ANGLE_RAD
-    return orbit(azimuths_rad, elevations_rad, radius=ORBIT_RADIUS * extent, width=size_px, height=size_px)
-
-
-@torch.no_grad()
-def survey(render: Callable[[Cameras], Rendering], cameras: Cameras, *, batch: int = 8) -> Survey:
-    """Pictures from `cameras`, `batch` at a time; `render` must give depth."""
-    pictures = concatenate([render(cameras[i : i + batch]) for i in range(0, len(cameras), batch)])
-    if pictures.depth is None:
-        raise ValueError(
-            'fusion needs depth, but the renders have none; render with want=("rgb", "alpha", "depth")'
-        )
-    depth = torch.nan_to_num(pictures.mean_depth(), posinf=0.0)
-    facing = _facing(depth, pictures.alpha, cameras.to(depth.device))
-    seen = torch.cat([pictures.rgb, pictures.alpha * depth, pictures.alpha * facing], -1)
-    return Survey(cameras.to(depth.device), _channels_first(pictures.alpha), _channels_first(seen))
-
-
 @torch.no_grad()
 def solid(pictures: Survey, *, resolution: int = 64, extent: float = 1.0) -> Volume:
     """The volume that the pictures agree on; everything outside the ball of radius `extent` is empty."""
     if resolution < 2:
         raise ValueError(f"resolution {resolution} is too coarse for a volume; give at least 2 voxels a side")
+    pictures = pictures.moved(silhouette_offset(pictures, resolution=resolution, extent=extent))
     device = pictures.alpha.device
     grid = voxel_centres(resolution, extent).to(device)
     in_ball = grid.norm(dim=-1) < extent
@@ -185,6 +99,76 @@ def fuse(
     """
     cameras = surround(views, size_px=size_px, extent=extent, lowest_elevation_rad=lowest_elevation_rad)
     return solid(survey(render, cameras), resolution=resolution, extent=extent)
+
+
+@torch.no_grad()
+def silhouette_offset(pictures: Survey, *, resolution: int = 64, extent: float = 1.0) -> float:
+    """How far, in world units, depths must move towards their cameras to agree with the silhouettes.
+
+    A ray through a point of an outline, where alpha is ½, grazes the surface. So of many such rays half should meet
+    the solid: with too small an offset fewer do. The offset is found by bisection; it is 0 where half of the rays meet
+    the solid as it is, or where nothing is seen.
+    """
+    views, places_px = _outline(pictures.alpha[:, 0])
+    if not len(views):
+        return 0.0
+    voxel = 2 * extent / resolution
+    points = _along_rays(pictures.cameras[views], places_px, extent, voxel / 2)
+    ray = torch.arange(len(points), device=points.device)[:, None].expand(points.shape[:2])
+    possible = _possible(pictures, points, extent)
+    points, ray = points[possible], ray[possible]
+
+    def share_met(offset: float) -> float:
+        votes = torch.zeros(len(points), dtype=torch.int32, device=points.device)
+        distance, _ = _average(pictures.moved(offset), points, votes, TRUNCATION_VOXELS * voxel)
+        nearest = torch.full((len(views),), torch.inf, device=points.device)
+        return (nearest.scatter_reduce(0, ray, distance, "amin") < 0).float().mean().item()
+
+    if share_met(0.0) >= 0.5:
+        return 0.0
+    low, high = 0.0, LARGEST_OFFSET
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if share_met(middle) >= 0.5 else (middle, high)
+    return (low + high) / 2
+
+
+def _possible(pictures: Survey, points: Float[Tensor, "R S 3"], extent: float) -> Bool[Tensor, "R S"]:
+    """Points in the ball that no two cameras see through: the others cannot be on the surface."""
+    possible = points.norm(dim=-1) < extent
+    votes = torch.zeros(int(possible.sum()), dtype=torch.int32, device=points.device)
+    for in_picture, alpha in pictures.alphas(points[possible]):
+        votes += in_picture & (alpha < 0.1)
+    possible[possible.clone()] = votes < CARVING_VIEWS
+    return possible
+
+
+def _outline(alpha: Float[Tensor, "V H W"]) -> tuple[Int[Tensor, " R"], Float[Tensor, "R 2"]]:
+    """Points (view; x, y in pixels) where alpha crosses ½ between neighbours, at most `OUTLINE_RAYS`, evenly taken."""
+    views, places = [], []
+    for image, swapped in ((alpha, False), (alpha.mT, True)):
+        before, after = image[..., :-1], image[..., 1:]
+        view, i, j = ((before < 0.5) != (after < 0.5)).nonzero().unbind(-1)
+        a, b = before[view, i, j], after[view, i, j]
+        along, across = j + 0.5 + (0.5 - a) / (b - a), i + 0.5
+        views.append(view)
+        places.append(torch.stack([across, along] if swapped else [along, across], -1))
+    every = torch.cat(views)
+    chosen = torch.linspace(0, len(every) - 1, min(len(every), OUTLINE_RAYS)).long()
+    return every[chosen], torch.cat(places)[chosen].to(alpha.dtype)
+
+
+def _along_rays(
+    cameras: Cameras, places_px: Float[Tensor, "R 2"], extent: float, step: float
+) -> Float[Tensor, "R S 3"]:
+    """Points every `step` world units along the ray of camera r through place r, around its nearest to the origin."""
+    fx, fy, cx, cy = cameras.intrinsics.unbind(-1)
+    x, y = places_px.unbind(-1)
+    in_camera = torch.stack([(x - cx) / fx, (y - cy) / fy, torch.ones_like(x)], -1)
+    directions = normalize((in_camera[:, None] @ cameras.world_to_camera[:, :3, :3])[:, 0], dim=-1)
+    nearest = -(cameras.centres * directions).sum(-1, keepdim=True)
+    t = nearest + (torch.arange(int(2 * extent / step), device=x.device) + 0.5) * step - extent
+    return cameras.centres[:, None] + t[..., None] * directions[:, None]
 
 
 def voxel_centres(resolution: int, extent: float) -> Float[Tensor, "N N N 3"]:
@@ -221,44 +205,5 @@ def _average(
     return torch.where(carved, distance.clamp_min(barely_outside), distance), rgb.clamp(0, 1)
 
 
-def _facing(
-    depth: Float[Tensor, "V H W 1"], alpha: Float[Tensor, "V H W 1"], cameras: Cameras
-) -> Float[Tensor, "V H W 1"]:
-    """Cosine of incidence, from the steepest depth difference to a neighbour that shows a surface too."""
-    pixel = depth / cameras.intrinsics[:, None, None, :1]  # world units that a pixel spans at that depth
-    shown = alpha >= 0.5
-
-    def steepest(depth: Tensor, shown: Tensor) -> Tensor:
-        step = depth.diff(dim=-1).abs() * (shown[..., 1:] & shown[..., :-1])
-        return torch.maximum(pad(step, (1, 0)), pad(step, (0, 1)))
-
-    across = steepest(depth[..., 0], shown[..., 0])
-    along = steepest(depth[..., 0].mT, shown[..., 0].mT).mT
-    return (1 + (across**2 + along**2)[..., None] / pixel.clamp_min(1e-6) ** 2).rsqrt()
-
-
-def _project(
-    points: Float[Tensor, "P 3"], camera: Cameras
-) -> tuple[Float[Tensor, "P 2"], Float[Tensor, " P"], Bool[Tensor, " P"]]:
-    """Places in the picture on [-1, 1]², camera z, and whether the picture shows them."""
-    x, y, z = (points @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]).unbind(-1)
-    fx, fy, cx, cy = camera.intrinsics
-    ahead = z > camera.near
-    safe_z = torch.where(ahead, z, 1)
-    grid = torch.stack(
-        [2 * (fx * x / safe_z + cx) / camera.width - 1, 2 * (fy * y / safe_z + cy) / camera.height - 1], -1
-    )
-    return grid, z, ahead & (grid.abs() <= 1).all(-1)
-
-
-def _lookup(image: Float[Tensor, "C H W"], grid: Float[Tensor, "P 2"]) -> Float[Tensor, "C P"]:
-    """Bilinear, with pixel centres at +0.5."""
-    return grid_sample(image[None], grid[None, None], padding_mode="border", align_corners=False)[0, :, 0]
-
-
 def _dilated(mask: Bool[Tensor, "N N N"], radius: int) -> Bool[Tensor, "N N N"]:
     return max_pool3d(mask[None, None].float(), 2 * radius + 1, stride=1, padding=radius)[0, 0] > 0
-
-
-def _channels_first(image: Float[Tensor, "V H W C"]) -> Float[Tensor, "V C H W"]:
-    return image.movedim(-1, 1).contiguous()

@@ -4,6 +4,6 @@ METHOD = "sds"
 SCENE = "gaussians"
 PRIOR = "exact"
 
-STEPS = 300
+STEPS = 200
 VIEWS = 4  # pictures for each step
 SIZE = 96  # side of the pictures in pixels, at the end of the run

@@ -17,6 +17,7 @@ FLOORS = [
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],
+    ["survey"],
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],
@@ -90,7 +91,8 @@ def _out_of_place(path: Path, part: str) -> list[str]:
 def test_imports_point_down_and_heavy_packages_stay_in_their_places(path: Path) -> None:
     part = _part(path)
     if part == "__init__":
-        assert not list(_imports(path)), "the package itself imports nothing, so that help is quick"
+        names = [name for name, _ in _imports(path)]
+        assert names == ["os"], "the package itself imports nothing heavy, so that help is quick"
         return
     assert part in LEVEL, f"{part} has no floor; put it on one in FLOORS"
     assert _upward(path, part) == []

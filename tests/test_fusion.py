@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from distill3d.camera import Cameras
-from distill3d.fusion import TRUNCATION_VOXELS, Volume, fuse, surround, survey, voxel_centres
+from distill3d.fusion import TRUNCATION_VOXELS, Volume, fuse, silhouette_offset, voxel_centres
 from distill3d.rendering import Rendering
+from distill3d.survey import surround, survey
 from tests.traced import ball, blank, box, by_octant, cup, torus, traced
 
 
@@ -130,3 +131,40 @@ def test_pictures_without_depth_are_refused_in_a_sentence():
 def test_a_volume_of_one_voxel_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match="at least 2 voxels"):
         fuse(blank, resolution=1, views=4, size_px=8)
+
+
+def behind(render, offset):
+    """A renderer whose depth lies `offset` behind its surfaces, as that of soft scenes does."""
+
+    def render_behind(cameras: Cameras) -> Rendering:
+        picture = render(cameras)
+        return Rendering(picture.rgb, picture.alpha, picture.depth + offset * picture.alpha)
+
+    return render_behind
+
+
+SOLIDS = pytest.mark.parametrize(
+    "distance", [ball(0.6), torus(0.55, 0.2), box(0.5, 0.4, 0.3), cup(0.5, 0.5, 0.15)]
+)
+RAYS = surround(24, size_px=96)
+
+
+@SOLIDS
+def test_depths_of_hard_surfaces_agree_with_their_silhouettes(distance):
+    assert silhouette_offset(survey(traced(distance, by_octant), RAYS), resolution=48) < 0.012
+
+
+@SOLIDS
+def test_depths_that_lie_behind_are_moved_by_as_much(distance):
+    offset = silhouette_offset(survey(behind(traced(distance, by_octant), 0.05), RAYS), resolution=48)
+    assert offset == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_solid_comes_back_from_depths_that_lie_behind():
+    distance = torus(0.55, 0.2)
+    soft = fuse(behind(traced(distance, by_octant), 0.05), resolution=40, views=40, size_px=80)
+    assert iou(soft, distance) > 0.93
+
+
+def test_nothing_seen_needs_no_offset():
+    assert silhouette_offset(survey(blank, RAYS)) == 0
