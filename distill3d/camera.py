@@ -55,7 +55,7 @@ class Cameras:
         return replace(self, intrinsics=self.intrinsics * scale.repeat(2), width=width, height=height)
 
     def rays(self) -> tuple[Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W 3"]]:
-        """Origins and directions through pixel centres; directions have camera z = 1, so ray length is depth."""
+        """Origins and directions through pixel centres; with camera z = 1, so that ray length is depth."""
         fx, fy, cx, cy = self.intrinsics[..., None, None, :].unbind(-1)
         device, dtype = self.intrinsics.device, self.intrinsics.dtype
         x = torch.arange(self.width, device=device, dtype=dtype) + 0.5
@@ -114,17 +114,13 @@ def orbit(
 ) -> Cameras:
     """Cameras on a sphere that look at the origin.
 
-    Azimuth 0 stands on +x and looks at an object's front; it grows towards +y (counter-clockwise seen from above).
+    Azimuth 0 stands on +x and looks at an object's front; it grows towards +y, which is counter-clockwise
+    seen from above.
     """
-    elevations_rad = torch.as_tensor(elevations_rad, dtype=azimuths_rad.dtype, device=azimuths_rad.device)
-    azimuths_rad, elevations_rad = torch.broadcast_tensors(azimuths_rad, elevations_rad)
+    elevations = torch.as_tensor(elevations_rad, dtype=azimuths_rad.dtype, device=azimuths_rad.device)
+    azimuths, elevations = torch.broadcast_tensors(azimuths_rad, elevations)
     unit = torch.stack(
-        [
-            elevations_rad.cos() * azimuths_rad.cos(),
-            elevations_rad.cos() * azimuths_rad.sin(),
-            elevations_rad.sin(),
-        ],
-        -1,
+        [elevations.cos() * azimuths.cos(), elevations.cos() * azimuths.sin(), elevations.sin()], -1
     )
     radius = torch.as_tensor(radius, dtype=unit.dtype, device=unit.device)
     return look_at(unit * radius[..., None], fov_y_rad=fov_y_rad, width=width, height=height)

@@ -46,7 +46,7 @@ def posterior_mean(
     spread: float = 0.0,
     log_weights: Float[Tensor, "#B K"] | float = 0.0,
 ) -> Float[Tensor, "B D"]:
-    """E[x | x_t] for components at `centres` with standard deviation `spread` and weights exp(log_weights)."""
+    """E[x | x_t] for components at `centres` with deviation `spread` and weights exp(log_weights)."""
     variance = alpha**2 * spread**2 + sigma**2
     r = responsibilities(x_t @ centres.T, centres.square().sum(-1)[None], log_weights, alpha, variance)
     return shrink(x_t, r @ centres, alpha, sigma, spread)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Moment:
-    """Step `number` of `steps` (1 to steps). All that is random in a run is drawn from `generator`, in order."""
+    """Step `number` of `steps` (1 to steps). All of a run's chance is drawn from `generator`, in order."""
 
     number: int
     steps: int

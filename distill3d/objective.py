@@ -1,7 +1,7 @@
 """Objective: the contract of a score-distillation method. Its kinds live in objectives/, one paper to a file.
 
-A method looks at pictures x of the scene and returns a direction g in picture space; the scene then moves against
-it: `descend(x, g)` is a loss whose derivative in x is exactly g.
+A method looks at pictures x of the scene and returns a direction g in picture space; the scene then moves
+against it: `descend(x, g)` is a loss whose derivative in x is exactly g.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -36,7 +35,7 @@ class Objective:
         raise TypeError(f"{type(self).__name__} has no gradient")
 
     def learn(self, rendering: Rendering, prior: Prior, condition: Condition, moment: Moment) -> None:
-        """Let the method's own model of the scene see its latest pictures, before `gradient`. Nothing by default."""
+        """Let the method's own model of the scene see its latest pictures before `gradient`; here nothing."""
 
     def state_dict(self) -> dict[str, Any]:
         """What `learn` has gathered, for checkpoints."""

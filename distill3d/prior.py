@@ -1,6 +1,7 @@
 """Prior: the contract of a diffusion model. Its kinds live in priors/.
 
-Every prior speaks noise prediction on continuous t in [0, 1]; other parametrisations are converted at its border.
+Every prior speaks noise prediction on continuous t in [0, 1]; other parametrisations are converted at its
+border.
 Letters: x_t = α x + σ ε, with α² + σ² = 1 (variance preserving).
 """
 
@@ -53,7 +54,7 @@ class Prior:
     """The classifier-free guidance that suits this prior."""
 
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
-        """What `noise` needs to know about pictures of `prompt` taken by `cameras` in front of `background`."""
+        """What `noise` needs to know of pictures of `prompt` by `cameras`, in front of `background`."""
         return Condition(prompt, cameras, background)
 
     def stations_at(self, width: int, height: int) -> Cameras | None:
@@ -65,7 +66,7 @@ class Prior:
         return rgb * 2 - 1
 
     def show(self, rendering: Rendering, condition: Condition) -> Float[Tensor, "B ..."]:
-        """A rendering as the prior sees it: in front of the condition's background (one, or one each), encoded."""
+        """A rendering as the prior sees it: encoded, in front of the condition's background."""
         background = (1.0, 1.0, 1.0) if condition.background is None else condition.background
         return self.encode(rendering.over(background))
 
@@ -91,7 +92,7 @@ def noise_from_clean(
     alpha: Float[Tensor, "B"],
     sigma: Float[Tensor, "B"],
 ) -> Float[Tensor, "B ..."]:
-    """ε = (x_t - α x) / σ from a prediction of the clean picture."""
+    """The noise ε = (x_t - α x) / σ from a prediction of the clean picture."""
     return (noisy - per_picture(alpha, noisy) * clean) / per_picture(sigma, noisy)
 
 
@@ -101,7 +102,7 @@ def clean_from_noise(
     alpha: Float[Tensor, "B"],
     sigma: Float[Tensor, "B"],
 ) -> Float[Tensor, "B ..."]:
-    """x = (x_t - σ ε) / α from a prediction of the noise."""
+    """The clean picture x = (x_t - σ ε) / α from a prediction of the noise."""
     return (noisy - per_picture(sigma, noisy) * noise) / per_picture(alpha, noisy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -35,11 +35,15 @@ class Rendering:
         return torch.where(self.alpha > 1e-4, self.depth / self.alpha.clamp_min(1e-4), torch.inf)
 
     def detach(self) -> Rendering:
-        return Rendering(*[None if v is None else v.detach() for v in self._values()])
+        return self._each(Tensor.detach)
 
     def __getitem__(self, index: int | slice | Tensor) -> Rendering:
         """Some of the pictures of a batch."""
-        return Rendering(*[None if v is None else v[index] for v in self._values()])
+        return self._each(lambda channel: channel[index])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Rendering:
+        optional = (None if v is None else change(v) for v in (self.depth, self.normal, self.features))
+        return Rendering(change(self.rgb), change(self.alpha), *optional)
 
     def _values(self) -> list[Tensor | None]:
         return [getattr(self, field.name) for field in fields(self)]

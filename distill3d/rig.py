@@ -16,7 +16,7 @@ from distill3d.moment import Moment
 
 @dataclass(frozen=True)
 class Rig:
-    """Cameras on a sphere that look at the origin: azimuths stratified over the circle, elevations uniform in area."""
+    """Cameras on a sphere that look at the origin: azimuths stratified, elevations uniform in area."""
 
     elevation_min_deg: Annotated[float, "lowest camera, degrees above the horizon"] = -15.0
     elevation_max_deg: Annotated[float, "highest camera, degrees above the horizon"] = 75.0
@@ -39,7 +39,7 @@ class Rig:
             )
 
     def among(self, stations: Callable[[int, int], Cameras | None]) -> Rig | Snapped:
-        """This rig, kept to the `stations` that a prior knows pictures from, if there are any."""
+        """The rig, kept to the `stations` that a prior knows pictures from, if there are any."""
         known = stations(1, 1)
         if not self.snap or known is None:
             return self
@@ -65,8 +65,8 @@ class Rig:
 class Snapped:
     """A rig whose cameras move to the nearest of the stations that a prior's pictures were taken from.
 
-    A prior made of finitely many pictures knows nothing between them: seen from elsewhere, a scene would be pulled
-    towards a neighbour's picture and blur.
+    A prior made of finitely many pictures knows nothing between them: seen from elsewhere, a scene would be
+    pulled towards a neighbour's picture and blur.
     """
 
     rig: Rig

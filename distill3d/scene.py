@@ -33,7 +33,8 @@ class Scene(nn.Module):
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Pictures from `cameras`, differentiable in the scene's parameters.
 
-        `want` names channels of `Rendering`: rgb and alpha always come, depth, normal and features when asked for.
+        `want` names channels of `Rendering`: rgb and alpha always come, depth, normal and features when asked
+        for.
         """
         raise TypeError(f"{type(self).__name__} cannot be rendered")
 
@@ -47,7 +48,7 @@ class Scene(nn.Module):
     def grow(
         self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
     ) -> None:
-        """Densify and prune after step `step` of `steps`, keeping the optimizer's moments in line. Nothing by default."""
+        """Densify and prune after step `step` of `steps`, and the optimizer's moments alike; here nothing."""
 
     def penalty(self) -> torch.Tensor | None:
         """A regulariser of the scene's own, added to the teacher's loss. None by default."""

@@ -1,10 +1,12 @@
-"""Entropic Score Distillation. Wang et al. 2024, "Taming Mode Collapse in Score Distillation" (arXiv 2401.00909), eq. 12.
+"""Entropic Score Distillation.
+
+Wang et al. 2024, "Taming Mode Collapse in Score Distillation" (arXiv 2401.00909), equation 12:
 
     g = w(t) (ε̂_p(x_t; y, t) - λ ε_q(x_t, t) - (1 - λ) ε),   w(t) = σ_t²
 
-ε_q is the noise prediction of the scene's own pictures, whatever their camera: the term keeps the entropy of that
-marginal up, so that one favourite view cannot take over all cameras. The paper fits a network to it. Here it is taken
-exactly from the scene's recent pictures g_k, whose noised marginal is a mixture of Gaussians:
+ε_q is the noise prediction of the scene's own pictures, whatever their camera: the term keeps the entropy of
+that marginal up, so that one favourite view cannot take over all cameras. The paper fits a network to it.
+Here it is exactly that of the scene's recent pictures g_k, whose noised marginal is a mixture of Gaussians:
 
     ε_q = (x_t - α Σ_k π_k g_k) / σ,   π = softmax_k(-‖x_t - α g_k‖² / 2σ²)
 
@@ -29,7 +31,7 @@ from distill3d.rendering import Rendering, concatenate
 
 @dataclass
 class ESD(Objective):
-    """Entropic score distillation, network-free: the marginal score comes from the scene's own recent pictures."""
+    """Entropic score distillation without a network: its marginal is the scene's own recent pictures."""
 
     entropy: Annotated[float, "λ: weight of the camera-free score; 0 is SDS, 1 full entropy"] = 1.0
     memory: Annotated[int, "how many of the scene's latest pictures stand for its marginal"] = 64

@@ -22,6 +22,8 @@ SHARPNESS = 25.0  # density of a raw value x is SHARPNESS softplus(x), per world
 class Voxels(Scene):
     """A dense voxel grid over [-1, 1]³: density and colour at its corners, interpolated between them."""
 
+    samples: Tensor
+
     def __init__(
         self, raw_density: Float[Tensor, "Z Y X"], colour_logits: Float[Tensor, "3 Z Y X"], *, samples: int
     ) -> None:
@@ -41,7 +43,8 @@ class Voxels(Scene):
         """A grey haze, denser towards the centre."""
         if resolution < 2 or samples < 2:
             raise ValueError(
-                f"voxels cannot start with resolution {resolution} and samples {samples}; expected 2 or more of each"
+                f"voxels cannot start with resolution {resolution} and samples {samples}; "
+                "expected 2 or more of each"
             )
         generator = torch.Generator().manual_seed(seed)
         line = torch.linspace(-1, 1, resolution)
@@ -91,7 +94,7 @@ class Voxels(Scene):
 def _through_ball(
     origins: Float[Tensor, "B R 3"], directions: Float[Tensor, "B R 3"]
 ) -> tuple[Float[Tensor, "B R"], Float[Tensor, "B R"]]:
-    """Where rays enter and leave the unit ball, in units of `directions`; an empty stretch where they miss it."""
+    """Where rays enter and leave the unit ball, in units of `directions`; the same where they miss it."""
     a = directions.square().sum(-1)
     b = (origins * directions).sum(-1)
     c = origins.square().sum(-1) - 1

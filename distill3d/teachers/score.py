@@ -21,8 +21,8 @@ from distill3d.rendering import Rendering
 class Score:
     """Score distillation of `prompt` from `prior` by `objective`.
 
-    backgrounds: the share of pictures put in front of a random colour, the others stand on white. A scene that is
-    seen in front of many colours cannot pass off background as object, nor fade into a white one.
+    backgrounds: the share of pictures put in front of a random colour, the others stand on white. A scene
+    that is seen in front of many colours cannot pass off background as object, nor fade into a white one.
     """
 
     prior: Prior

@@ -24,7 +24,7 @@ def test_the_expected_gradient_is_the_smoothed_residual():
 
 
 def test_particles_collapse_to_the_mode_down_to_the_noise_floor():
-    """The mean error shrinks by ρ a step, ρ = 1 - η σ³ α / P; the variance ends at η²σ⁴ (σ²/P - 1)² / (1 - ρ²)."""
+    """Mean errors shrink by ρ = 1 - η σ³ α / P a step; the variance ends at η²σ⁴ (σ²/P - 1)² / (1 - ρ²)."""
     eta, steps, n = 0.5, 200, 8192
     start = torch.randn(n, generator=torch.Generator().manual_seed(1)) * 1.5 - 3
     end = descend_particles(SDS(), Line(), start, rate=eta, steps=steps)

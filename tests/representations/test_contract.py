@@ -119,5 +119,5 @@ def test_the_seed_decides_the_start():
 @pytest.mark.parametrize("name", KINDS)
 def test_an_impossible_start_is_refused_with_a_sentence(name):
     options = {"gaussians": {"count": 0}, "voxels": {"resolution": 1}}
-    with pytest.raises(ValueError, match="cannot start with .*; expected"):
+    with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
         kind_of(name).start(**options[name])
