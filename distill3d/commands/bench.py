@@ -30,13 +30,12 @@ def main(argv: Sequence[str]) -> int:
         print(_overview())
         return 0
     name, *rest = argv
-    path = plugins.find("bench", name, "benchmark", HELP)
-    flags = plugins.fields(path)
-    options = _flags.parse(_class(name, flags), rest, f"bench {name}")
+    options = _flags.parse(options_class(name), rest, f"bench {name}")
 
     from distill3d.bench._benchmark import Results
 
-    given = {flag.name: getattr(options, flag.name) for flag in flags}
+    shared = {field.name for field in dataclasses.fields(Options)}
+    given = {name: value for name, value in dataclasses.asdict(options).items() if name not in shared}
     with given_by_user():
         benchmark = plugins.load("bench", name, "benchmark", HELP)(**given)
     if options.json is not None:
@@ -58,8 +57,9 @@ def _overview() -> str:
     return "\n".join([usage, "", *lines, "", "Begin with:  distill3d bench kinds --kinds robot"])
 
 
-def _class(name: str, flags: Sequence[plugins.Flag]) -> type[Options]:
-    """`Options` with the flags of the benchmark, and its line of help."""
+def options_class(name: str) -> type[Options]:
+    """`Options` with the flags of a benchmark, and its line of help; nothing of it is imported."""
+    flags = plugins.fields(plugins.find("bench", name, "benchmark", HELP))
     return dataclasses.make_dataclass(
         "BenchOptions",
         _flags.columns(flags),
