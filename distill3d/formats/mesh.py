@@ -1,4 +1,7 @@
-"""Triangle meshes to GLB, OBJ and PLY, through trimesh. The world is +z up, glTF and OBJ are +y up."""
+"""Triangle meshes to GLB, OBJ and PLY, through trimesh.
+
+The world is +z up and faces +x. glTF and OBJ are +y up and face +z (glTF 2.0 specification, section 3.4).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import trimesh
 
 from distill3d.errors import UserError
 
-Y_UP = [[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]]
-"""(x, y, z) to (x, z, -y): what pointed up along z then points up along y."""
+Y_UP = [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+"""(x, y, z) to (y, z, x): what pointed up along z then does along y, and what faced +x faces +z."""
 TURNED = ("glb", "obj")
 SUFFIXES = ("glb", "obj", "ply")
 

@@ -53,3 +53,9 @@ def test_the_front_stays_to_the_right_of_the_picture_plane() -> None:
 def test_other_suffixes_are_refused(cone: trimesh.Trimesh) -> None:
     with pytest.raises(UserError, match=r"cannot be written as \.stl"):
         mesh_format.write(cone, "stl")
+
+
+def test_what_faces_x_in_the_world_faces_z_in_gltf():
+    front, up = np.array([1, 0, 0, 1]), np.array([0, 0, 1, 1])
+    assert (np.array(mesh_format.Y_UP) @ front)[:3].tolist() == [0, 0, 1]
+    assert (np.array(mesh_format.Y_UP) @ up)[:3].tolist() == [0, 1, 0]
