@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from distill3d.distill import Collapsed, Loss, distill
+from distill3d.distill import SMALLEST, Collapsed, Loss, distill, resolution
 from distill3d.objectives.esd import ESD
 from distill3d.priors.blob import Blob
 from distill3d.representations.gaussians import Gaussians
@@ -91,3 +91,34 @@ def test_learning_rates_glide_to_their_last_value():
     last = list(distill(student, Whatever(lambda r: r.rgb.sum()), steps=7, rig=Rig(), size=8))[-1]
     rates = {g["name"]: g["lr"] for g in last.state()["optimizer"]["param_groups"]}
     assert rates == pytest.approx({g["name"]: g["lr_final"] for g in student.param_groups()})
+
+
+@pytest.mark.parametrize("size", [8, 32, 40, 96, 256])
+def test_pictures_grow_to_their_size_and_are_small_only_when_asked(size):
+    sides = [resolution(size, i / 100) for i in range(101)]
+    assert sides == sorted(sides) and sides[-1] == size
+    assert sides[0] == max(size // 4, min(size, SMALLEST))
+    assert size // 2 in sides or size // 2 < SMALLEST
+
+
+def test_the_pictures_of_a_run_have_the_sides_of_their_progress():
+    seen = []
+
+    class Watching(Whatever):
+        def __call__(self, cameras, rendering, moment):
+            seen.append((cameras.width, cameras.height, rendering.rgb.shape[1], moment.progress))
+            return super().__call__(cameras, rendering, moment)
+
+    teacher = Watching(lambda r: r.rgb.sum())
+    list(distill(STARTS["voxels"](), teacher, steps=11, rig=Rig(), views=1, size=66))
+    assert [side for side, *_ in seen] == [resolution(66, progress) for *_, progress in seen]
+    assert all(width == height == rows for width, height, rows, _ in seen)
+    assert {side for side, *_ in seen} == {32, 33, 66}
+
+
+def test_gaussians_that_are_all_pruned_stop_the_run_with_a_sentence():
+    student = Gaussians.start(count=50, limit=100, opacity=1e-6)
+    steps = distill(student, Score(Blob(), ESD(), "it"), steps=40, rig=Rig(), views=2, size=12)
+    with pytest.raises(Collapsed, match=r"the (loss became nan|scene has been empty)"):
+        list(steps)
+    assert len(student.means) == 0

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from distill3d.camera import azimuth_elevation
+from distill3d.camera import azimuth_elevation, turntable
 from distill3d.moment import Moment
-from distill3d.rig import Rig
+from distill3d.rig import Rig, Snapped
 
 
 def draw(rig, views, seed=0):
@@ -40,3 +40,34 @@ def test_cameras_look_at_the_origin_from_the_radius():
 def test_impossible_rigs_are_refused_with_a_sentence(wrong):
     with pytest.raises(ValueError, match="expected"):
         Rig(**wrong)
+
+
+def six(width, height):
+    """Six stations around the object."""
+    return turntable(6, width=width, height=height)
+
+
+def nowhere(width, height):
+    """A prior that knows pictures from everywhere."""
+
+
+def test_a_snapped_rig_gives_the_nearest_stations_and_nothing_else():
+    rig, stations = Rig(), six(8, 6)
+    drawn, snapped = draw(rig, 50), draw(Snapped(rig, six), 50)
+    assert (snapped.width, snapped.height) == (8, 6)
+    nearest = torch.cdist(drawn.centres, stations.centres).argmin(-1)
+    assert torch.equal(snapped.world_to_camera, stations.world_to_camera[nearest])
+    assert torch.equal(snapped.intrinsics, stations.intrinsics[nearest])
+    assert len(nearest.unique()) == 6
+
+
+def test_only_the_direction_decides_which_station_is_nearest():
+    far = draw(Snapped(Rig(radius=5.0), six), 20)
+    assert torch.equal(far.world_to_camera, draw(Snapped(Rig(), six), 20).world_to_camera)
+
+
+def test_a_rig_goes_among_the_stations_if_there_are_any_and_it_may():
+    rig, free = Rig(), Rig(snap=False)
+    assert rig.among(six) == Snapped(rig, six)
+    assert rig.among(nowhere) is rig
+    assert free.among(six) is free

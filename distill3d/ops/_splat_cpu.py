@@ -30,7 +30,7 @@ def splat(
         )
     world_to_camera, intrinsics = c.flat(cameras)
     if probe is not None:
-        probe = probe.reshape(-1, len(means), 2)
+        probe = probe.reshape(len(world_to_camera), len(means), 2)
     images = _draw(
         means,
         wxyz,
