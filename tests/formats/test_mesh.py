@@ -45,8 +45,7 @@ def test_writing_leaves_the_mesh_alone(cone: trimesh.Trimesh) -> None:
     assert np.array_equal(cone.vertices, before)
 
 
-def test_the_front_stays_to_the_right_of_the_picture_plane() -> None:
-    """+x is kept, +y (the object's left) goes to -z: a rotation, not a swap of two axes."""
+def test_the_turn_is_a_rotation_and_mirrors_nothing() -> None:
     assert np.linalg.det(np.array(mesh_format.Y_UP)[:3, :3]) == pytest.approx(1)
 
 
