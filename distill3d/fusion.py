@@ -6,9 +6,9 @@ clearly behind it, proves it empty. *Averaging*: near the observed surface the t
 views are averaged with weights that fall with grazing incidence and behind the surface. What no camera ever
 saw past is solid.
 
-The mean depth of a soft scene lies behind its silhouette, where alpha is ½, and would fuse to a solid that is too thin.
-So all depths are first moved towards their cameras by one number that makes the two agree (see `silhouette_offset`);
-for a scene with hard surfaces it is 0.
+The mean depth of a soft scene lies behind its silhouette, where alpha is ½, and would fuse to a solid that is
+too thin. So all depths are first moved towards their cameras by one number that makes the two agree (see
+`silhouette_offset`); for a scene with hard surfaces it is 0.
 
 Source: Curless and Levoy, A Volumetric Method for Building Complex Models from Range Images, SIGGRAPH 1996,
 sections 3 and 4 (distances, weights, carving); Bylow et al., RSS 2013, section III (the weight that falls
@@ -34,8 +34,10 @@ CARVED_VOXELS = 0.05  # how far outside a carved voxel is if its distances say i
 CARVING_VIEWS = 2  # one camera may be wrong about a pixel on an edge, two rarely are
 CARVING_FACING = 0.2  # depth that is steeper, beyond 78 degrees, is a jump between two surfaces
 OUTLINE_RAYS = 400  # rays through the silhouettes' outlines that settle the offset
-LARGEST_OFFSET = 0.2  # world units
-HALVINGS = 7  # of the interval in which the offset lies: to 0.0016 world units
+OUTLINE_SHARE = 0.95  # of them must meet the solid; the rest are left to noise
+OUTLINE_VOXELS = 0.2  # how closely they must; hard surfaces keep to it at a pixel of half a voxel
+LARGEST_OFFSET = 0.2  # of the extent
+HALVINGS = 7  # of the interval in which the offset lies: to 0.0016 of the extent
 
 
 @dataclass(frozen=True)
@@ -105,32 +107,34 @@ def fuse(
 def silhouette_offset(pictures: Survey, *, resolution: int = 64, extent: float = 1.0) -> float:
     """How far, in world units, depths must move towards their cameras to agree with the silhouettes.
 
-    A ray through a point of an outline, where alpha is ½, grazes the surface. So of many such rays half should meet
-    the solid: with too small an offset fewer do. The offset is found by bisection; it is 0 where half of the rays meet
-    the solid as it is, or where nothing is seen.
+    A ray through a point of an outline, where alpha is ½, touches the surface. The offset is the least with
+    which all but a few such rays meet the solid, found by bisection. More would not show: carving bounds the
+    solid by its silhouettes, and behind them it would only fill hollows. So the offset is 0 where the solid
+    is as wide as its silhouettes already, or where nothing is seen; it is at most `LARGEST_OFFSET`.
     """
     views, places_px = _outline(pictures.alpha[:, 0])
-    if not len(views):
-        return 0.0
     voxel = 2 * extent / resolution
     points = _along_rays(pictures.cameras[views], places_px, extent, voxel / 2)
     ray = torch.arange(len(points), device=points.device)[:, None].expand(points.shape[:2])
     possible = _possible(pictures, points, extent)
     points, ray = points[possible], ray[possible]
+    if not len(points):
+        return 0.0
 
-    def share_met(offset: float) -> float:
+    def agrees(offset: float) -> bool:
         votes = torch.zeros(len(points), dtype=torch.int32, device=points.device)
         distance, _ = _average(pictures.moved(offset), points, votes, TRUNCATION_VOXELS * voxel)
-        nearest = torch.full((len(views),), torch.inf, device=points.device)
-        return (nearest.scatter_reduce(0, ray, distance, "amin") < 0).float().mean().item()
+        nearest = distance.new_full((len(views),), torch.inf).scatter_reduce(0, ray, distance, "amin")
+        missed_by = nearest[nearest.isfinite()].quantile(OUTLINE_SHARE)
+        return missed_by.item() < OUTLINE_VOXELS * voxel
 
-    if share_met(0.0) >= 0.5:
+    if agrees(0.0):
         return 0.0
-    low, high = 0.0, LARGEST_OFFSET
+    low, high = 0.0, LARGEST_OFFSET * extent
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if share_met(middle) >= 0.5 else (middle, high)
-    return (low + high) / 2
+        low, high = (low, middle) if agrees(middle) else (middle, high)
+    return high
 
 
 def _possible(pictures: Survey, points: Float[Tensor, "R S 3"], extent: float) -> Bool[Tensor, "R S"]:
@@ -144,7 +148,7 @@ def _possible(pictures: Survey, points: Float[Tensor, "R S 3"], extent: float) -
 
 
 def _outline(alpha: Float[Tensor, "V H W"]) -> tuple[Int[Tensor, " R"], Float[Tensor, "R 2"]]:
-    """Points (view; x, y in pixels) where alpha crosses ½ between neighbours, at most `OUTLINE_RAYS`, evenly taken."""
+    """Points (view; x, y in pixels) where alpha crosses ½ between neighbours; evenly thinned."""
     views, places = [], []
     for image, swapped in ((alpha, False), (alpha.mT, True)):
         before, after = image[..., :-1], image[..., 1:]
@@ -161,7 +165,7 @@ def _outline(alpha: Float[Tensor, "V H W"]) -> tuple[Int[Tensor, " R"], Float[Te
 def _along_rays(
     cameras: Cameras, places_px: Float[Tensor, "R 2"], extent: float, step: float
 ) -> Float[Tensor, "R S 3"]:
-    """Points every `step` world units along the ray of camera r through place r, around its nearest to the origin."""
+    """Points every `step` world units along the ray of each camera through its place, near the origin."""
     fx, fy, cx, cy = cameras.intrinsics.unbind(-1)
     x, y = places_px.unbind(-1)
     in_camera = torch.stack([(x - cx) / fx, (y - cy) / fy, torch.ones_like(x)], -1)
