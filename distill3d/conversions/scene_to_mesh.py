@@ -15,9 +15,9 @@ from trimesh.visual import ColorVisuals
 
 from distill3d.camera import Cameras
 from distill3d.fusion import TRUNCATION_VOXELS, Volume, solid
-from distill3d.survey import Survey, surround, survey
 from distill3d.rendering import Rendering
 from distill3d.scene import Scene
+from distill3d.survey import Survey, surround, survey
 
 FLOATER_AREA = 0.01
 

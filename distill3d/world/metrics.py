@@ -2,8 +2,8 @@
 
 A prompt fixes an object up to its instance and its rotation about the vertical axis, since score distillation
 is free to choose both. So a scene is measured against the instance and the rotation that fit it best, found
-in two steps: on turntables every 5 degrees, then on held-out cameras to 1 degree. All pictures are compared
-over white.
+in two steps: each instance's rotation on turntables every 5 degrees, then the best of them, to 1 degree, on
+held-out cameras. All pictures are compared over white.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def measure(
     factor = next(f for f in range(max(size // SMALL_PX, 1), 0, -1) if size % f == 0)
     small, small_px = _averaged(render, factor), size // factor
     scene, truth = _tour(small, small_px), _tours(tuple(candidates), small_px)
-    best, rotation_rad = _aligned(
-        small, candidates, _squared_errors(scene.expand_as(truth), truth), small_px
-    )
+    best, rotation_rad = _aligned(small, candidates, _squared_errors(scene.expand_as(truth), truth), small_px)
     cameras = held_out(size)
     target = _over_white(candidates[best].render, turned(cameras, rotation_rad))
     poses = read_poses(seen_poses(scene, truth)) if candidates[best].has_front else None
@@ -169,9 +167,9 @@ def seen_poses(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> In
 def read_poses(seen: Int[Tensor, " F"]) -> Poses:
     """Poses from a turntable of F frames: frame i, at i / F turns, looks like the truth at `seen` / F.
 
-    Runs of front frames are counted around the circle, a long one as the faces that would fit in it. Gaps of up to `LONGEST_GAP` frames are closed first
-    and runs shorter than `SHORTEST_FACE` are dropped, so that single misread pictures neither split a face
-    nor make one.
+    Runs of front frames are counted around the circle, a long one as the faces that would fit in it. Gaps of
+    up to `LONGEST_GAP` frames are closed first and runs shorter than `SHORTEST_FACE` are dropped, so that
+    single misread pictures neither split a face nor make one.
     """
     step_rad = 2 * math.pi / len(seen)
     offset_rad = (seen - torch.arange(len(seen))) * step_rad
@@ -215,7 +213,7 @@ def _runs(flags: Tensor) -> list[int]:
 def _aligned(
     render: Renderer, candidates: Sequence[Model], errors: Float[Tensor, "F K F"], size_px: int
 ) -> tuple[int, float]:
-    """The best candidate and its rotation: each one's rotation by turntable, the winner on held-out cameras."""
+    """The best candidate and its rotation: rotations found by turntable, the winner by held-out cameras."""
     frame = torch.arange(FRAMES)
     cameras = held_out(size_px)
     scene = _over_white(render, cameras)
@@ -273,8 +271,8 @@ def _tour(render: Renderer, size_px: int) -> Float[Tensor, "F D"]:
 def _averaged(render: Renderer, factor: int) -> Renderer:
     """Small pictures of a scene as means over `factor` x `factor` pixels of large ones.
 
-    A scene that was learned at one size must not be drawn at a smaller one: what is smaller than a pixel is drawn
-    too fat or missed.
+    A scene that was learned at one size must not be drawn at a smaller one: what is smaller than a pixel is
+    drawn too fat or missed.
     """
 
     def small(image: Tensor) -> Tensor:

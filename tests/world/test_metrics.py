@@ -77,6 +77,39 @@ def test_a_turned_truth_is_found_with_the_same_numbers(robots, truth_report, deg
     assert report.pose_coherence > 0.99
 
 
+def test_instances_that_differ_mildly_are_told_apart():
+    """One instance in four reds, each a step of 0.04 apart: the turned scene of any is matched to it."""
+    robot = instances(ROBOT, 1)[0]
+
+    def redder(by: float) -> Model:
+        colours = [
+            (max(0.0, min(1.0, red + by)), *rest) for red, *rest in (p.colour_rgb for p in robot.parts)
+        ]
+        painted = [part.painted(colour) for part, colour in zip(robot.parts, colours, strict=True)]
+        return replace(robot, parts=tuple(painted))
+
+    candidates = [redder(by) for by in (-0.08, -0.04, 0.0, 0.04)]
+    for k, degrees in ((1, 0.0), (3, 50.0)):
+
+        def render(cameras: Cameras, k=k, degrees=degrees) -> Rendering:
+            return candidates[k].render(turned(cameras, math.radians(degrees)))
+
+        report = measure(render, ROBOT, candidates=candidates, size=32, resolution=16)
+        assert report.instance == k
+        assert report.rotation_deg == pytest.approx(degrees, abs=1)
+
+
+def test_a_scene_is_judged_at_the_size_it_is_measured_at(robots):
+    """Small pictures of a learned scene mislead, here to another instance altogether."""
+
+    def render(cameras: Cameras) -> Rendering:
+        return robots[2 if cameras.width >= 96 else 0].render(cameras)
+
+    report = measure(render, ROBOT, candidates=robots, size=96, resolution=24)
+    assert report.instance == 2
+    assert report.psnr > 40
+
+
 @pytest.mark.parametrize("faces", [2, 3])
 def test_faces_are_counted(robots, faces):
     report = measured(with_faces(robots[0], faces), robots)
