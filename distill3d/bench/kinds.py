@@ -90,7 +90,7 @@ def _row(runs: Sequence[Outcome]) -> str:
     reports = _reports(runs)
     if not reports:
         return f"collapsed: {runs[0].collapsed}"
-    faces = [r.faces for r in reports if r.faces is not None]
+    faces = [float(r.faces) for r in reports if r.faces is not None]
     row = (
         f"{_average([r.psnr for r in reports]):8.2f} {_average([r.iou for r in reports]):6.3f} "
         f"{f'{_average(faces):.1f}' if faces else '-':>6} {_average([run.seconds for run in runs]):8.1f}"
