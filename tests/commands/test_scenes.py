@@ -119,7 +119,7 @@ def test_gaussians_export_to_the_ply_they_are(distill3d: Run) -> None:
     assert all(torch.equal(value, scene.state_dict()[name]) for name, value in state.items())
 
 
-@pytest.mark.parametrize(("suffix", "front", "up"), [("glb", 0, 1), ("obj", 0, 1), ("ply", 0, 2)])
+@pytest.mark.parametrize(("suffix", "front", "up"), [("glb", 2, 1), ("obj", 2, 1), ("ply", 0, 2)])
 def test_a_ball_exports_to_a_closed_mesh_with_its_spot_in_front(
     distill3d: Run, ball: Path, suffix: str, front: int, up: int
 ) -> None:
