@@ -1,4 +1,4 @@
-"""The one loop: a student scene is rendered, a teacher says how the rendering is wrong, the student improves."""
+"""The one loop: a student is rendered, a teacher says how the rendering is wrong, the student improves."""
 
 from __future__ import annotations
 
@@ -83,9 +83,10 @@ def distill(
 ) -> Iterator[Step]:
     """Improve `student` in place, `steps` times; yields after every step.
 
-    views: cameras per step. size: side of the square pictures in pixels, which grow to it (see `resolution`). state: a `Step.state()` of an earlier run
-    with the same arguments, whose `state["student"]` the student was restored from; the rest of the run is then the
-    same to the last bit (on one machine, with the same number of threads).
+    views: cameras per step. size: side of the square pictures in pixels, which grow to it (see `resolution`).
+    state: a `Step.state()` of an earlier run with the same arguments, whose `state["student"]` the student
+    was restored from; the rest of the run is then the same to the last bit (on one machine, with the same
+    number of threads).
 
     Raises Collapsed if a loss or a parameter is not finite, or nothing has been visible for a while.
     """
@@ -140,9 +141,10 @@ def distill(
 
 
 def resolution(size: int, progress: float) -> int:
-    """Side of the pictures in pixels: a quarter of `size`, then half, then all of it, and never under 32 unless asked.
+    """Side of the pictures in pixels: a quarter of `size`, then half, then all; never under 32 unless asked.
 
-    Small pictures settle what the object is and where its front is, sooner and at less cost; large ones its surface.
+    Small pictures settle what the object is and where its front is, sooner and at less cost; large ones its
+    surface.
     """
     divisor = next(d for d, until in COARSE_TO_FINE if progress < until)
     return max(size // divisor, min(size, SMALLEST))

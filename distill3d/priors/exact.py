@@ -1,7 +1,8 @@
 """The closed world's own prior: the exact score of a mixture of renders, with no training and no download.
 
-A prompt names procedural objects; some instances of it are rendered from many cameras. The prior is the mixture
-Σ_k π_k N(c_k, s²) over these renders, whose posterior mean is a softmax-weighted sum of them (see mixture.py).
+A prompt names procedural objects; some instances of it are rendered from many cameras. The prior is the
+mixture Σ_k π_k N(c_k, s²) over these renders, whose posterior mean is a softmax-weighted sum of them (see
+mixture.py).
 View words restrict the mixture to renders from like directions. Two dials make the classic failures appear:
 
     π(camera)        = (1 - bias) uniform + bias (von Mises around the front)
@@ -9,9 +10,9 @@ View words restrict the mixture to renders from like directions. Two dials make 
 
 A render c = 2 (rgb + (1 - a) b) - 1 is linear in the background b, so one bank serves every background.
 
-What noise can hide in a picture depends on how many pixels it has. Pictures are therefore scaled to the energy of a
-picture of 16 x 16 pixels, which is the shift of the noise schedule with resolution of Hoogeboom et al. 2023, "simple
-diffusion" (arXiv 2301.11093), section 2.1: the same t means the same structure at every size.
+What noise can hide in a picture depends on how many pixels it has. Pictures are therefore scaled to the
+energy of a picture of 16 x 16 pixels, which is the shift of the noise schedule with resolution of Hoogeboom et
+al. 2023, "simple diffusion" (arXiv 2301.11093), section 2.1: the same t means the same structure at every size.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Exact(Prior):
         return self._banks[key]
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
-        """log π of every render of the bank, for each picture asked about."""
+        """Log π of every render of the bank, for each picture asked about."""
         azimuths, _ = azimuth_elevation(bank.cameras)
         vonmises = (FRONT_CONCENTRATION * (azimuths.cos() - 1)).exp()
         weights = ((1 - self.bias) / len(azimuths) + self.bias * vonmises / vonmises.sum())[None]
@@ -117,8 +118,9 @@ class Exact(Prior):
     def _view(self, bank: Bank, condition: Condition) -> tuple[Tensor, Tensor] | None:
         """Which renders the view word means, and which it yields where it leaks; None without a view word.
 
-        The prompt's own word means its part of the sphere. Otherwise a word is made for each camera: it means what
-        lies within `view_deg` of it, and leaks to what lies within `view_deg` of the front at the same elevation.
+        The prompt's own word means its part of the sphere. Otherwise a word is made for each camera: it means
+        what lies within `view_deg` of it, and leaks to what lies within `view_deg` of the front at the same
+        elevation.
         """
         if condition.prompt is None:
             return None
@@ -152,7 +154,10 @@ def _restricted(weights: Float[Tensor, "#B K"], to: Tensor) -> Float[Tensor, "B 
 
 
 class _Pictures:
-    """A bank's renders as vectors, split so that c = C + M b holds for every background b: C = 2 rgb - 1, M = 2 (1 - a)."""
+    """A bank's renders as vectors, split so that c = C + M b for every background b.
+
+    C = 2 rgb - 1, M = 2 (1 - a).
+    """
 
     def __init__(self, bank: Bank) -> None:
         self.bank = bank

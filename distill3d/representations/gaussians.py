@@ -1,7 +1,7 @@
 """3-D Gaussians, splatted. Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field Rendering".
 
-Densification ranks primitives by the pull of the loss on their screen position, as in the paper, but splits a fixed
-share of the best instead of comparing with a threshold, so that the scale of the loss does not matter.
+Densification ranks primitives by the pull of the loss on their screen position, as in the paper, but splits a
+fixed share of the best instead of comparing with a threshold, so that the scale of the loss does not matter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from distill3d.ops.splat import SplatImages, splat
 from distill3d.rendering import Rendering, concatenate
 from distill3d.rotation import matrix_from_wxyz
 from distill3d.scene import WANT, Scene
-from distill3d.sh import rgb_from_degree_0, degree_0_from_rgb, radiance
+from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
 
 OPAQUE_FROM, OPAQUE_WEIGHT = 0.1, 2.0
 LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
@@ -26,6 +26,14 @@ LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
 
 class Gaussians(Scene):
     """N anisotropic Gaussians with opacity and spherical-harmonics colour; grows where the loss pulls."""
+
+    means: nn.Parameter
+    wxyz: nn.Parameter
+    log_scales: nn.Parameter
+    opacity_logits: nn.Parameter
+    sh: nn.Parameter
+    limit: Tensor
+    pull: Tensor
 
     def __init__(
         self,
@@ -57,7 +65,8 @@ class Gaussians(Scene):
         """Grey Gaussians spread evenly in a ball, as large as the gaps between them."""
         if count < 1 or limit < count or not 0 < opacity < 1 or not 0 < radius <= 1:
             raise ValueError(
-                f"gaussians cannot start with count {count}, limit {limit}, radius {radius:g}, opacity {opacity:g}; "
+                f"gaussians cannot start with count {count}, limit {limit}, radius {radius:g}, "
+                f"opacity {opacity:g}; "
                 "expected 1 <= count <= limit, 0 < radius <= 1 and 0 < opacity < 1"
             )
         generator = torch.Generator().manual_seed(seed)
@@ -80,7 +89,7 @@ class Gaussians(Scene):
         return scene
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
-        """Splats; depth is Σ w z of where rays through the centres meet the splats' surfaces (see `_surface_depth`).
+        """Splats; depth is Σ w z of where rays to the centres meet their surfaces (see `_surface_depth`).
 
         What differs between cameras, depth and colours beyond degree 0, is drawn camera by camera.
         """
@@ -116,8 +125,9 @@ class Gaussians(Scene):
     def _surface_depth(self, camera: Cameras) -> Float[Tensor, "N"]:
         """Camera z of where the ray to a splat's centre enters the ellipsoid on which its opacity is ½.
 
-        That ellipsoid is the splat's silhouette as pictures show it, so that surfaces fused from depth and from
-        silhouettes agree; the centre lies behind it. A splat that is nowhere half opaque counts with its centre.
+        That ellipsoid is the splat's silhouette as pictures show it, so that surfaces fused from depth and
+        from silhouettes agree; the centre lies behind it. A splat that is nowhere half opaque counts with its
+        centre.
         """
         offset = self.means - camera.centres.reshape(3)
         direction = nn.functional.normalize(offset, dim=-1)
@@ -148,7 +158,7 @@ class Gaussians(Scene):
     def grow(
         self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
     ) -> None:
-        """Drop the transparent and split the most pulled along their longest axis, in forty rounds or fewer."""
+        """Drop the transparent, split the most pulled along their longest axis, in forty rounds or fewer."""
         if self._probe is not None and self._probe.grad is not None:
             self.pull += self._probe.grad.norm(dim=-1)[None].flatten(0, -2).sum(0)
         every = max(steps // 40, 5)
@@ -177,7 +187,7 @@ class Gaussians(Scene):
     def _replace(
         self, optimizer: torch.optim.Optimizer, rows: Tensor, values: dict[str, Tensor], *, fresh: int
     ) -> None:
-        """Make `values`, which came from `rows`, the parameters; the moments of the last `fresh` rows start at zero."""
+        """Make `values`, which came from `rows`, the parameters; the last `fresh` forget their moments."""
         for group in optimizer.param_groups:
             name, (old,) = group["name"], group["params"]
             new = nn.Parameter(values[name].clone())

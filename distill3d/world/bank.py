@@ -1,4 +1,4 @@
-"""Banks of renders: instances of a prompt seen from many cameras, made once and kept on disk by content hash."""
+"""Banks of renders: instances of a prompt from many cameras, made once and kept on disk by content hash."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from trimesh.visual import ColorVisuals
 
 from distill3d.camera import Cameras, orbit
 from distill3d.world.grammar import Description, describe, vocabulary
@@ -81,7 +83,7 @@ def _fingerprint(models: Sequence[Model], cameras: Cameras) -> str:
         mesh = model.mesh()
         digest.update(np.ascontiguousarray(mesh.vertices, np.float32).tobytes())
         digest.update(np.ascontiguousarray(mesh.faces, np.int32).tobytes())
-        digest.update(np.ascontiguousarray(mesh.visual.face_colors, np.uint8).tobytes())
+        digest.update(np.ascontiguousarray(cast(ColorVisuals, mesh.visual).face_colors, np.uint8).tobytes())
     digest.update(cameras.world_to_camera.numpy().tobytes() + cameras.intrinsics.numpy().tobytes())
     digest.update(f"{cameras.width}x{cameras.height}".encode())
     return digest.hexdigest()[:32]
@@ -93,7 +95,7 @@ def _cache_folder() -> Path:
 
 
 def _load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The renders kept at `path`; None if there are none or they are not whole, so that they are made again."""
+    """The renders kept at `path`; None if there are none or they are not whole: they are made again."""
     try:
         rgba = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
