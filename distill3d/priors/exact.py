@@ -11,8 +11,9 @@ View words restrict the mixture to renders from like directions. Two dials make 
 A render c = 2 (rgb + (1 - a) b) - 1 is linear in the background b, so one bank serves every background.
 
 What noise can hide in a picture depends on how many pixels it has. Pictures are therefore scaled to the
-energy of a picture of 16 x 16 pixels, which is the shift of the noise schedule with resolution of Hoogeboom et
-al. 2023, "simple diffusion" (arXiv 2301.11093), section 2.1: the same t means the same structure at every size.
+energy of a picture of 16 x 16 pixels. That is the shift of the noise schedule with resolution of Hoogeboom
+et al. 2023, "simple diffusion" (arXiv 2301.11093), section 2.1: the same t means the same structure at every
+size.
 """
 
 from __future__ import annotations
