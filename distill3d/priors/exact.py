@@ -114,7 +114,7 @@ class Exact(Prior):
         if meant is not None:
             view, front = meant
             weights = (1 - self.leak) * _restricted(weights, view) + self.leak * _restricted(weights, front)
-        return weights.clamp_min(1e-30).log()
+        return weights.log()
 
     def _view(self, bank: Bank, condition: Condition) -> tuple[Tensor, Tensor] | None:
         """Which renders the view word means, and which it yields where it leaks; None without a view word.

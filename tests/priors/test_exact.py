@@ -134,7 +134,6 @@ def test_noise_is_the_score_of_the_mixture(options: dict[str, float], t: float) 
     agree(exact(**options), known(), 3, t)
 
 
-@pytest.mark.xfail(strict=True, reason="renders that a view excludes keep a weight of 1e-30")
 @pytest.mark.parametrize("options", [{}, {"bias": 0.7}, {"leak": 1.0}], ids=str)
 def test_what_a_view_excludes_stays_excluded_however_clearly_it_is_seen(options: dict[str, float]) -> None:
     agree(exact(**options), known(), 3, 0.15)
