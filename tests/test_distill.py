@@ -119,6 +119,6 @@ def test_the_pictures_of_a_run_have_the_sides_of_their_progress():
 def test_gaussians_that_are_all_pruned_stop_the_run_with_a_sentence():
     student = Gaussians.start(count=50, limit=100, opacity=1e-6)
     steps = distill(student, Score(Blob(), ESD(), "it"), steps=40, rig=Rig(), views=2, size=12)
-    with pytest.raises(Collapsed, match=r"the (loss became nan|scene has been empty)"):
+    with pytest.raises(Collapsed, match="empty for 25 steps"):
         list(steps)
     assert len(student.means) == 0

@@ -153,7 +153,8 @@ class Gaussians(Scene):
     def penalty(self) -> Tensor:
         """Be opaque or nothing: pictures leave that open, but a surface is."""
         opacity = self.opacity_logits.sigmoid()
-        return OPAQUE_WEIGHT * ((opacity.detach() > OPAQUE_FROM) * (1 - opacity)).mean()
+        missing = (opacity.detach() > OPAQUE_FROM) * (1 - opacity)
+        return OPAQUE_WEIGHT * missing.sum() / max(len(missing), 1)
 
     def grow(
         self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import os
-import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from trimesh.visual import ColorVisuals
 
+from distill3d import atomic
 from distill3d.camera import Cameras, orbit
 from distill3d.world.grammar import Description, describe, vocabulary
 from distill3d.world.model import Model, instances
@@ -105,10 +107,8 @@ def _load(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 
 def _store(path: Path, rgba: np.ndarray) -> None:
     """Keep the renders; a cache that cannot be written (read-only home) only costs time at the next start."""
-    try:
+    buffer = io.BytesIO()
+    np.save(buffer, rgba)
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.save(file, rgba)
-        os.replace(file.name, path)
-    except OSError:
-        return
+        atomic.write(path, buffer.getvalue())
