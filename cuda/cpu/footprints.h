@@ -5,6 +5,7 @@
 
 #include "bins.h"
 #include "cameras.h"
+#include "d3d/abi_splat.h"
 #include "d3d/splat.h"
 
 namespace d3d {

@@ -5,6 +5,7 @@
 
 #include "bins.h"
 #include "cameras.h"
+#include "d3d/abi_mesh.h"
 #include "d3d/mesh.h"
 
 using namespace d3d;

@@ -82,7 +82,7 @@ def _conditions(jobs: int) -> dict[str, Any]:
         "processor": machine.processor(),
         "threads": torch.get_num_threads() if jobs == 1 else 1,
         "jobs": jobs,
-        "backend": choose(torch.zeros(())),
+        "backend": choose("splat", torch.zeros(())),
     }
 
 

@@ -105,7 +105,7 @@ def _description(options: Options) -> dict[str, Any]:
         "device": "cpu",
         "processor": machine.processor(),
         "threads": torch.get_num_threads(),
-        "backend": choose(torch.zeros(())),
+        "backend": choose("splat", torch.zeros(())),
         "seed": options.seed,
         "options": _options.to_run(options),
     }

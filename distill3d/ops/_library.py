@@ -1,4 +1,8 @@
-"""The compiled kernels: which library is loaded, and cuda/include/d3d/abi.h in ctypes."""
+"""The compiled kernels: which libraries there are, and cuda/include/d3d/abi.h in ctypes.
+
+One library each for `cpu`, `cuda` and `emulated` (the CUDA schedules run on a CPU, for tests); all have the
+same functions. An operation's own structs and functions stand in its `_*_kernels.py`, which calls `declare`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import functools
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from ctypes import POINTER, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,8 +24,11 @@ import distill3d.ops
 from distill3d.camera import Cameras
 
 ABI_VERSION = 1
+LIBRARIES = ("cpu", "cuda", "emulated")
 ISA_VARIABLE = "DISTILL3D_ISA"
 BUILD_IT = "build it with `pip install .` in the source folder (a C++17 compiler with OpenMP is needed)"
+BUILD_CUDA = "build it with `pip install .` in the source folder, with nvcc on the PATH or CUDA_HOME set"
+BUILD_EMULATED = "build it with `make emulated` in the source folder"
 
 
 class UnusableLibrary(RuntimeError):
@@ -43,105 +51,39 @@ class CLaunch(ctypes.Structure):
     _fields_ = [("threads", c_int32), ("stream", c_void_p)]
 
 
-class CGaussians(ctypes.Structure):
-    _fields_ = [
-        ("count", c_int64),
-        ("channels", c_int32),
-        ("blur", c_float),
-        *[(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")],
-    ]
-
-
-class CFootprints(ctypes.Structure):
-    _fields_ = [(name, c_void_p) for name in ("splats", "radius_px", "first_slot")]
-
-
-class CPairs(ctypes.Structure):
-    _fields_ = [("count", c_int64), ("tile_start", c_void_p), ("pairs", c_void_p)]
-
-
-class CSplatImages(ctypes.Structure):
-    _fields_ = [(name, c_void_p) for name in ("colours", "alpha", "depth", "transmittance", "last")]
-
-
-class CSplatImageGradients(ctypes.Structure):
-    _fields_ = [(name, c_void_p) for name in ("colours", "alpha", "depth")]
-
-
-class CGaussianGradients(ctypes.Structure):
-    _fields_ = [(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")]
-
-
-class CMesh(ctypes.Structure):
-    _fields_ = [
-        ("vertex_count", c_int64),
-        ("face_count", c_int64),
-        ("vertices", c_void_p),
-        ("faces", c_void_p),
-    ]
-
-
-class CFragments(ctypes.Structure):
-    _fields_ = [(name, c_void_p) for name in ("triangle", "barycentric", "depth")]
-
-
-FOOTPRINT_FLOATS = 10
+CAMERAS, LAUNCH = POINTER(CCameras), POINTER(CLaunch)
 
 _STATUS = {
     1: "more than 2^31 - 1 meetings of primitives with tiles; render fewer views or smaller pictures",
+    2: "the CUDA device refused the work; run with CUDA_LAUNCH_BLOCKING=1 to see where",
 }
 
-_cameras, _launch, _bytes = POINTER(CCameras), POINTER(CLaunch), c_void_p
-_SIGNATURES: dict[str, tuple[type, list[type]]] = {
+_SIGNATURES: dict[str, tuple[type | None, list[Any]]] = {
     "d3d_abi_version": (c_int32, []),
     "d3d_isa_level": (c_int32, []),
-    "d3d_splat_tile_px": (c_int32, []),
-    "d3d_splat_histogram_bytes": (c_int64, [_cameras, c_int64, _launch]),
-    "d3d_splat_project": (
-        c_int32,
-        [_cameras, POINTER(CGaussians), POINTER(CFootprints), _bytes, POINTER(c_int64), _launch],
-    ),
-    "d3d_splat_bin_bytes": (c_int64, [c_int64]),
-    "d3d_splat_bin": (
-        c_int32,
-        [_cameras, c_int64, POINTER(CFootprints), _bytes, POINTER(CPairs), _bytes, _launch],
-    ),
-    "d3d_splat_render_bytes": (c_int64, [c_int32, _launch]),
-    "d3d_splat_render": (
-        c_int32,
-        [
-            _cameras,
-            POINTER(CGaussians),
-            POINTER(CFootprints),
-            POINTER(CPairs),
-            POINTER(CSplatImages),
-            _bytes,
-            _launch,
-        ],
-    ),
-    "d3d_splat_gradient_bytes": (c_int64, [c_int32, c_int64, _launch]),
-    "d3d_splat_gradient": (
-        c_int32,
-        [
-            _cameras,
-            POINTER(CGaussians),
-            POINTER(CFootprints),
-            POINTER(CPairs),
-            POINTER(CSplatImages),
-            POINTER(CSplatImageGradients),
-            POINTER(CGaussianGradients),
-            _bytes,
-            _launch,
-        ],
-    ),
-    "d3d_mesh_setup_bytes": (c_int64, [_cameras, POINTER(CMesh), _launch]),
-    "d3d_mesh_setup": (c_int32, [_cameras, POINTER(CMesh), _bytes, POINTER(c_int64), _launch]),
-    "d3d_mesh_rasterize_bytes": (c_int64, [_cameras, c_int64]),
-    "d3d_mesh_rasterize": (
-        c_int32,
-        [_cameras, POINTER(CMesh), _bytes, c_int64, POINTER(CFragments), _bytes, _launch],
-    ),
 }
+
+
+def declare(signatures: Mapping[str, Sequence[Any]]) -> None:
+    """Name functions of every library: name → result type (None: void), then the types of the arguments."""
+    for name, (result, *arguments) in signatures.items():
+        _SIGNATURES[name] = (result, arguments)
+
+
+class Kernels:
+    """A loaded library, whose functions are typed as they were declared."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library = library
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            function = getattr(self._library, name)
+        except AttributeError as error:
+            raise UnusableLibrary(f"{self._library._name} has no {name}; {BUILD_IT}") from error
+        function.restype, function.argtypes = _SIGNATURES[name]
+        setattr(self, name, function)
+        return function
 
 
 def _folders() -> Iterator[Path]:
@@ -153,29 +95,25 @@ def _folders() -> Iterator[Path]:
         yield Path(str(installed.locate_file("distill3d/ops/lib")))
 
 
-def _open(name: str) -> ctypes.CDLL:
+def _open(name: str, build_it: str = BUILD_IT) -> Kernels:
     """The library lib<name>.so, with typed functions."""
-    path = next(
-        (folder / f"lib{name}.so" for folder in _folders() if (folder / f"lib{name}.so").exists()), None
-    )
+    file = f"lib{name}.so"
+    path = next((folder / file for folder in _folders() if (folder / file).exists()), None)
     if path is None:
-        raise UnusableLibrary(f"the compiled kernels lib{name}.so are missing; {BUILD_IT}")
+        raise UnusableLibrary(f"the compiled kernels {file} are missing; {build_it}")
     try:
-        library = ctypes.CDLL(str(path))
+        kernels = Kernels(ctypes.CDLL(str(path)))
     except OSError as error:
-        raise UnusableLibrary(f"{path} cannot be loaded ({error}); {BUILD_IT}") from error
-    version = library.d3d_abi_version()
+        raise UnusableLibrary(f"{path} cannot be loaded ({error}); {build_it}") from error
+    version = kernels.d3d_abi_version()
     if version != ABI_VERSION:
         raise UnusableLibrary(
-            f"{path} has interface version {version} and version {ABI_VERSION} was expected; {BUILD_IT}"
+            f"{path} has interface version {version} and version {ABI_VERSION} was expected; {build_it}"
         )
-    for function, (result, arguments) in _SIGNATURES.items():
-        getattr(library, function).restype = result
-        getattr(library, function).argtypes = arguments
-    return library
+    return kernels
 
 
-def _choose_isa() -> tuple[str, ctypes.CDLL]:
+def _choose_isa() -> tuple[str, Kernels]:
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return "native", _open("d3d_cpu")
     oldest = _open("d3d_cpu_v2")
@@ -195,31 +133,41 @@ def _choose_isa() -> tuple[str, ctypes.CDLL]:
     return wanted, oldest if wanted == "v2" else _open(f"d3d_cpu_{wanted}")
 
 
+def _open_cuda() -> tuple[str, Kernels]:
+    if not torch.cuda.is_available():
+        raise UnusableLibrary(
+            "torch sees no CUDA device; install an NVIDIA driver and a torch built for CUDA"
+        )
+    return "cuda", _open("d3d_cuda", BUILD_CUDA)
+
+
 @functools.cache
-def _loaded() -> tuple[str, ctypes.CDLL] | UnusableLibrary:
+def _loaded(name: str) -> tuple[str, Kernels] | UnusableLibrary:
     try:
-        return _choose_isa()
+        if name == "cuda":
+            return _open_cuda()
+        return ("emulated", _open("d3d_emulated", BUILD_EMULATED)) if name == "emulated" else _choose_isa()
     except UnusableLibrary as error:
         return error
 
 
-def why_not() -> str | None:
-    """Why the compiled kernels cannot be used, or None if they can."""
-    loaded = _loaded()
+def why_not(name: str = "cpu") -> str | None:
+    """Why a library of LIBRARIES cannot be used, or None if it can."""
+    loaded = _loaded(name)
     return str(loaded) if isinstance(loaded, UnusableLibrary) else None
 
 
 def isa() -> str:
     """The instruction set in use: v2, v3 or v4 (x86-64 levels), or native on other processors."""
-    loaded = _loaded()
+    loaded = _loaded("cpu")
     if isinstance(loaded, UnusableLibrary):
         raise loaded
     return loaded[0]
 
 
-def library() -> ctypes.CDLL:
-    """The compiled kernels. Raises UnusableLibrary where there are none."""
-    loaded = _loaded()
+def library(name: str) -> Kernels:
+    """The compiled kernels of one of LIBRARIES. Raises UnusableLibrary where there are none."""
+    loaded = _loaded(name)
     if isinstance(loaded, UnusableLibrary):
         raise loaded
     return loaded[1]
@@ -231,14 +179,15 @@ def check(status: int) -> None:
         raise RuntimeError(_STATUS.get(status, f"a compiled kernel returned the unknown status {status}"))
 
 
-def launch() -> CLaunch:
-    """As many threads as torch uses."""
-    return CLaunch(torch.get_num_threads(), None)
+def launch(device: torch.device) -> CLaunch:
+    """As many threads as torch uses; on a CUDA device, torch's current stream."""
+    stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else None
+    return CLaunch(torch.get_num_threads(), stream)
 
 
-def workspace(byte_count: int) -> Tensor:
+def workspace(byte_count: int, device: torch.device) -> Tensor:
     """Scratch memory that a kernel asked for."""
-    return torch.empty(byte_count, dtype=torch.uint8)
+    return torch.empty(byte_count, dtype=torch.uint8, device=device)
 
 
 def c_cameras(

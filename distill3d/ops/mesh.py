@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import _mesh_cpu, backends, mesh_reference
+from distill3d.ops import _mesh_kernels, backends, mesh_reference
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def rasterize(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras
             f"expected 0 to {len(vertices) - 1}; "
             "drop those faces or add the vertices"
         )
-    backend = backends.choose(vertices, cameras.world_to_camera, cameras.intrinsics)
-    run = mesh_reference.rasterize if backend == "reference" else _mesh_cpu.rasterize
+    backend = backends.choose("mesh", vertices, cameras.world_to_camera, cameras.intrinsics)
+    run = mesh_reference.rasterize if backend == "reference" else partial(_mesh_kernels.rasterize, backend)
     with torch.no_grad():
         return Fragments(*run(vertices, faces, cameras))

@@ -6,12 +6,13 @@ Source: Kerbl et al. 2023, 3D Gaussian Splatting (arXiv 2308.04079); the exact r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import _splat_cpu, backends, splat_reference
+from distill3d.ops import _splat_kernels, backends, splat_reference
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def splat(
     """
     _check(means, wxyz, scales, opacities, colours, cameras, probe)
     backend = backends.choose(
-        means, wxyz, scales, opacities, colours, cameras.world_to_camera, cameras.intrinsics
+        "splat", means, wxyz, scales, opacities, colours, cameras.world_to_camera, cameras.intrinsics
     )
-    run = splat_reference.splat if backend == "reference" else _splat_cpu.splat
+    run = splat_reference.splat if backend == "reference" else partial(_splat_kernels.splat, backend)
     return SplatImages(*run(means, wxyz, scales, opacities, colours, cameras, probe, blur_px))
 
 

@@ -29,26 +29,26 @@ def with_isa(isa: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_cpu_tensors_go_to_the_kernels_unless_another_backend_is_named():
-    assert backends.choose(torch.zeros(1)) == "cpu"
+    assert backends.choose("splat", torch.zeros(1)) == "cpu"
     with backends.use("reference"):
-        assert backends.choose(torch.zeros(1)) == "reference"
-    assert backends.choose(torch.zeros(1)) == "cpu"
+        assert backends.choose("splat", torch.zeros(1)) == "reference"
+    assert backends.choose("splat", torch.zeros(1)) == "cpu"
 
 
 def test_a_name_that_is_not_a_backend_is_refused():
-    with pytest.raises(ValueError, match="name one of cpu, reference"), backends.use("metal"):
+    with pytest.raises(ValueError, match="name one of cuda, cpu, reference"), backends.use("metal"):
         pass
 
 
 def test_the_named_backend_ends_with_its_block_even_after_an_error():
     with pytest.raises(KeyError), backends.use("reference"):
         raise KeyError
-    assert backends.choose(torch.zeros(1)) == "cpu"
+    assert backends.choose("splat", torch.zeros(1)) == "cpu"
 
 
 def test_missing_kernels_are_an_error_that_says_how_to_build_them(monkeypatch):
     monkeypatch.setattr(
-        backends._library, "why_not", lambda: "the kernels are missing; build it with `pip install .`"
+        backends._library, "why_not", lambda name: "the kernels are missing; build it with `pip install .`"
     )
     assert "pip install" in backends.backends()["cpu"]
     with pytest.raises(RuntimeError, match="pip install"):

@@ -168,7 +168,7 @@ def test_the_operator_keeps_torchs_contracts():
     vertices, faces = sphere(1)
     torch.library.opcheck(
         torch.ops.distill3d.rasterize.default,
-        (vertices, faces, *_library.flat(views(2)), 20, 18, 0.01, 1e4),
+        ("cpu", vertices, faces, *_library.flat(views(2)), 20, 18, 0.01, 1e4),
         test_utils=("test_schema", "test_faketensor"),
     )
 

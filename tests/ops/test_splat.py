@@ -306,6 +306,7 @@ def test_the_operator_keeps_torchs_contracts():
     leaves = [values.requires_grad_() for values in gaussians(12)]
     cameras = views(2, width=20, height=18)
     arguments = (
+        "cpu",
         *leaves,
         torch.zeros(2, 12, 2, requires_grad=True),
         *_library.flat(cameras),
