@@ -1,6 +1,7 @@
 # make demo      install, then make a red robot from words and look at it
 # make test      the fast tests        make test-all   also the slow ones
 # make lint      format, lint, types   make clean      remove all that make has made
+# make kernels   build the compiled kernels alone, for work on them
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint kernels clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/distill3d generate "a red robot" --seed 0
@@ -25,6 +26,11 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+
+# The libraries alone, without an installation; DISTILL3D_LIBRARIES=build/kernels/lib makes Python load them.
+kernels:
+	cmake -S . -B build/kernels -G Ninja -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(CURDIR)/build/kernels/lib $(CMAKE_FLAGS)
+	cmake --build build/kernels
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -26,6 +26,7 @@ from distill3d.camera import Cameras
 ABI_VERSION = 1
 LIBRARIES = ("cpu", "cuda", "emulated")
 ISA_VARIABLE = "DISTILL3D_ISA"
+FOLDER_VARIABLE = "DISTILL3D_LIBRARIES"
 BUILD_IT = "build it with `pip install .` in the source folder (a C++17 compiler with OpenMP is needed)"
 BUILD_CUDA = "build it with `pip install .` in the source folder, with nvcc on the PATH or CUDA_HOME set"
 BUILD_EMULATED = "build it with `make emulated` in the source folder"
@@ -87,7 +88,12 @@ class Kernels:
 
 
 def _folders() -> Iterator[Path]:
-    """Where the libraries may be: beside this package's parts, and where an editable install put them."""
+    """Where the libraries may be: the folder that a variable names, or else beside this package's parts and
+    where an editable install put them.
+    """
+    if os.environ.get(FOLDER_VARIABLE):
+        yield Path(os.environ[FOLDER_VARIABLE])
+        return
     for folder in distill3d.ops.__path__:
         yield Path(folder) / "lib"
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
