@@ -46,7 +46,8 @@ class Machine:
 def usable(operation: str, prefix: str | None = None) -> list[Machine]:
     """The backends with our own kernels or the definition of an operation that can run on this machine.
 
-    A library counts where it has every function that was declared with the prefix, by default `d3d_<operation>_`.
+    A library counts where it has every function that was declared with the prefix, by default
+    `d3d_<operation>_`.
     """
     prefix = prefix or f"d3d_{operation}_"
     machines = [Machine("reference", torch.device("cpu"))]

@@ -1,4 +1,4 @@
-"""The CUDA sources compile for sm_80 and sm_90, and the emulated library has every function of the C interface."""
+"""The CUDA sources compile for sm_80 and sm_90, and the emulated library has all of the C interface."""
 
 from __future__ import annotations
 
