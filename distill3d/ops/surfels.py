@@ -1,6 +1,7 @@
 """Flat Gaussians on discs (surfels) to pictures, differentiably: surfaces with depth and normals.
 
-Source: Huang et al. 2024, 2D Gaussian Splatting (arXiv 2403.17888); the exact rules are in `surfels_reference`.
+Source: Huang et al. 2024, 2D Gaussian Splatting (arXiv 2403.17888); the exact rules are in
+`surfels_reference`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class SurfelImages:
     depth: Float[Tensor, "*B H W 1"]
     """Σ w z, with z the camera's z of where the pixel's ray meets the surfel."""
     median_depth: Float[Tensor, "*B H W 1"]
-    """The z of the last surfel that more than half of the light reaches; not premultiplied, 0 where nothing is."""
+    """The z of the last surfel that more than half of the light reaches, or 0. Not premultiplied."""
     normal: Float[Tensor, "*B H W 3"]
     """Σ w n, in world coordinates; each n is of unit length and faces the camera."""
     distortion: Float[Tensor, "*B H W 1"]
@@ -46,14 +47,14 @@ def surfels(
 ) -> SurfelImages:
     """Draw surfels; differentiable in every tensor but the cameras.
 
-    `means` and the standard deviations `scales` along the discs' two axes are in world units. `wxyz`, of any length
-    but zero, turns the x and y axes into the disc's axes and z into its normal; both sides are drawn. `opacities`
-    are in (0, 1], and `colours` are any C channels. `probe` is added to the projected discs, in pixels: give zeros,
-    and its gradient is the loss's derivative by each disc's place in each picture.
+    `means` and the standard deviations `scales` along the discs' two axes are in world units. `wxyz`, of any
+    length but zero, turns the x and y axes into the disc's axes and z into its normal; both sides are drawn.
+    `opacities` are in (0, 1], and `colours` are any C channels. `probe` is added to the projected discs, in
+    pixels: give zeros, and its gradient is the loss's derivative by each disc's place in each picture.
 
-    A surfel is seen where its alpha, at most 0.999, is at least 1/255. A pixel takes no more once less than 1e-4 of
-    its light is left; the surfel that takes it there still counts. Surfels with a number that is not finite, or with
-    their centre outside the near and far planes, are not drawn, and their gradients are zero.
+    A surfel is seen where its alpha, at most 0.999, is at least 1/255. A pixel takes no more once less than
+    1e-4 of its light is left; the surfel that takes it there still counts. Surfels with a number that is not
+    finite, or with their centre outside the near and far planes, are not drawn, and their gradients are zero.
 
     Raises TypeError for other than float32 on the compiled backends, ValueError for shapes that do not agree.
     """

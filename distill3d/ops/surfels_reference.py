@@ -3,24 +3,26 @@
 Every constant and rule that the kernels follow is written here, in the same words as in
 cuda/include/d3d/surfel_plane.h and surfel.h.
 
-A surfel is a Gaussian on a disc: the first two columns of its rotation are the disc's axes, the third its normal,
-and at the point with the coordinates (u, v), in standard deviations, it has the density exp(-(u² + v²) / 2).
+A surfel is a Gaussian on a disc: the first two columns of its rotation are the disc's axes, the third its
+normal, and at its point (u, v), in standard deviations, it has the density exp(-(u² + v²) / 2).
 
-1. Intersection. A pixel's ray meets the surfel's plane at (u, v) and at the camera depth z (the paper's equations
-   8 to 10). The meeting counts where z is at least the camera's near plane. A plane that rays meet at a sine below
-   EDGE_ON (taken at the centre), or whose unit square is smaller than AREA_MIN_PX2, is met nowhere.
+1. Intersection. A pixel's ray meets the surfel's plane at (u, v) and at the camera depth z (the paper's
+   equations 8 to 10). The meeting counts where z is at least the camera's near plane. A plane that rays meet
+   at a sine below EDGE_ON (taken at the centre), or whose unit square is smaller than AREA_MIN_PX2, is met
+   nowhere.
 2. Low-pass filter (equation 11). A surfel is also seen as a round spot of √½ px standard deviation about its
-   projected centre. The larger of the two densities is taken, and the plane's where they agree; the spot lies at the
-   centre's depth.
-3. Blending is that of `splat`: front to back by the depth of the centres, with the same ALPHA_MIN, ALPHA_MAX and
-   TRANSMITTANCE_MIN, and only surfels whose centres lie between the near and far planes.
-4. Depth is Σ w z. The median depth is the z of the last surfel that meets more than MEDIAN_TRANSMITTANCE of the
-   light, 0 where there is none. The normal is Σ w n with n turned towards the camera.
-5. Distortion is Σ w_i w_j (m_i - m_j)² over all pairs, with the mapped depth m = far / (far - near) (1 - near / z)
-   from DISTORTION_NEAR to DISTORTION_FAR: what the paper's appendix A gives for its equation 13, because meetings
-   are not ordered by depth and |m_i - m_j| has no one-pass form for those.
+   projected centre. The larger of the two densities is taken, and the plane's where they agree; the spot lies
+   at the centre's depth.
+3. Blending is that of `splat`: front to back by the depth of the centres, with the same ALPHA_MIN, ALPHA_MAX
+   and TRANSMITTANCE_MIN, and only surfels whose centres lie between the near and far planes.
+4. Depth is Σ w z. The median depth is the z of the last surfel that more than MEDIAN_TRANSMITTANCE of the
+   light reaches, 0 where there is none. The normal is Σ w n with n turned towards the camera.
+5. Distortion is Σ w_i w_j (m_i - m_j)² over all pairs, with the paper's mapped depth
+   m = far / (far - near) (1 - near / z) from DISTORTION_NEAR to DISTORTION_FAR: what its appendix A gives for
+   equation 13, because meetings are not ordered by depth, and Σ w_i w_j |m_i - m_j| needs that for one pass.
 
-Source: Huang et al. 2024, 2D Gaussian Splatting for Geometrically Accurate Radiance Fields (arXiv 2403.17888).
+Source: Huang et al. 2024, 2D Gaussian Splatting for Geometrically Accurate Radiance Fields
+(arXiv 2403.17888).
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ CROSSING = 0.9
 """A disc that comes nearer to the camera by more than this share of its centre's depth is not bounded."""
 MEDIAN_TRANSMITTANCE = 0.5
 DISTORTION_NEAR, DISTORTION_FAR = 0.2, 1000.0
+MAPPED = DISTORTION_FAR * DISTORTION_NEAR / (DISTORTION_FAR - DISTORTION_NEAR)
+"""Mapped depths of two points differ by this times the difference of their -1 / z."""
 SURFELS_AT_ONCE = 64
 
 
@@ -107,8 +111,9 @@ def visible(
 ) -> tuple[Bool[Tensor, N], Float[Tensor, N]]:
     """Which surfels are drawn, and half the longest axis in pixels of the ellipse that bounds each (or 0).
 
-    The ellipse holds the image of the disc of √(2 ln(255 opacity)) standard deviations and the spot of the low-pass
-    filter. Where the disc reaches nearer to the camera by more than CROSSING of its depth, the bound is the picture.
+    The ellipse holds the image of the disc of √(2 ln(255 opacity)) standard deviations and the spot of the
+    low-pass filter. Where the disc comes nearer to the camera by more than CROSSING of its centre's depth,
+    the bound is the picture.
     """
     planes = project(means, wxyz, scales, camera, probe)
     cutoff = torch.log(opacities / ALPHA_MIN)
@@ -190,7 +195,8 @@ def surfels_one(
         alpha = torch.where(before > TRANSMITTANCE_MIN, alpha, 0)
         weight = alpha * before
         image = image + torch.einsum("nhw,nc->hwc", weight, values[some])
-        mapped = DISTORTION_FAR / (DISTORTION_FAR - DISTORTION_NEAR) * (1 - DISTORTION_NEAR / z)
+        # Less that of the nearest centre, which all pairs share: in float32 the squares cancel otherwise.
+        mapped = MAPPED * (1 / planes.depth[0].detach() - 1 / z)
         sums = sums + torch.stack([(weight * v).sum(0) for v in (z, mapped, mapped * mapped)])
         for candidate, takes in zip(z, (alpha > 0) & (before > MEDIAN_TRANSMITTANCE), strict=True):
             median = torch.where(takes, candidate, median)
