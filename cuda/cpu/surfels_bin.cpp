@@ -7,12 +7,10 @@ using namespace d3d::surfels;
 
 namespace {
 
-bool finite_colours(const D3dSurfels& g, int64_t surfel) {
+bool finite_colours(const D3dSurfels& g, int64_t view, int64_t surfel) {
+    const float* colour = colour_of(g, view, surfel);
     float sum = 0;
-    for (int channel = 0; channel < g.channels; channel++) {
-        float value = g.colours[surfel * g.channels + channel];
-        sum += value - value;
-    }
+    for (int channel = 0; channel < g.channels; channel++) sum += colour[channel] - colour[channel];
     return sum == 0;
 }
 
@@ -42,7 +40,7 @@ void project_some(const D3dSurfels& g, const Camera<float>& camera, int64_t view
     SurfelFootprint<Wide> f = project(gather_shapes(g, first), camera, probe_x, probe_y);
     for (int lane = 0; lane < LANES && first + lane < end; lane++) {
         int64_t surfel = first + lane;
-        bool drawn = f.drawn[lane] && finite_colours(g, surfel);
+        bool drawn = f.drawn[lane] && finite_colours(g, view, surfel);
         radius_px[surfel] = drawn ? f.radius[lane] : 0;
         if (!drawn) continue;
         records[surfel] = record_in_lane(f, lane);

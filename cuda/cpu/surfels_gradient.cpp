@@ -140,7 +140,7 @@ void gradient_of_tile(const Tile& tile, const Place& place, int deepest, float n
             continue;
         }
         const Record& record = records[pair[0]];
-        Values values{g.colours + int64_t(pair[0]) * g.channels, record.surfel.normal, g.channels};
+        Values values{colour_of(g, place.view, pair[0]), record.surfel.normal, g.channels};
         unblend_surfel<CHANNELS>(tile, place, record, values, lists, float(at), out);
     }
 }
@@ -194,9 +194,11 @@ void gradient_of_some(const D3dCameras& cameras, const D3dSurfels& g, const D3dS
     SurfelShape<Wide> shapes = gather_shapes(g, first);
     SurfelGradient<Wide> total{};
     Wide opacity{};
-    std::fill_n(by.colours + first * g.channels, std::min<int64_t>(LANES, g.count - first) * g.channels, 0.f);
+    int64_t colours = std::min<int64_t>(LANES, g.count - first) * g.channels;
     for (int64_t view = 0; view < cameras.views; view++) {
-        ViewSums of_view = add_slots(g, footprints, view, first, sums, by.colours);
+        float* by_colours = by.colours + view * g.view_stride;
+        if (view == 0 || g.view_stride) std::fill_n(by_colours + first * g.channels, colours, 0.f);
+        ViewSums of_view = add_slots(g, footprints, view, first, sums, by_colours);
         PlaneGradient<Wide> by_plane = of_view.gradient();
         scatter(by.probe + 2 * view * g.count, first, g.count, 2, 0, by_plane.x);
         scatter(by.probe + 2 * view * g.count, first, g.count, 2, 1, by_plane.y);

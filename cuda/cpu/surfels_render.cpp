@@ -129,7 +129,7 @@ void render_tile(const Tile& tile, const Place& place, float near, const D3dSurf
             int32_t surfel = pairs.pairs[2 * (int64_t(first) + i)];
             batch.set(i, records[surfel]);
             float* values = tile.batch_values + i * channels;
-            std::copy_n(g.colours + int64_t(surfel) * g.channels, g.channels, values);
+            std::copy_n(colour_of(g, place.view, surfel), g.channels, values);
             std::copy_n(records[surfel].surfel.normal, NORMAL, values + g.channels);
         }
         for (int i = count; i % LANES; i++) batch.set_nothing(i);

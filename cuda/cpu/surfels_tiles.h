@@ -32,6 +32,10 @@ inline Record* records_of(const D3dSurfelFootprints& footprints, int64_t view, i
     return reinterpret_cast<Record*>(footprints.surfels) + view * count;
 }
 
+inline const float* colour_of(const D3dSurfels& g, int64_t view, int64_t surfel) {
+    return g.colours + view * g.view_stride + surfel * g.channels;
+}
+
 struct Range {
     int first, last;
 };

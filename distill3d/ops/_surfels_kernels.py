@@ -16,6 +16,7 @@ class CSurfels(Structure):
     _fields_ = [
         ("count", c_int64),
         ("channels", c_int32),
+        ("view_stride", c_int64),
         *[(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")],
     ]
 
@@ -92,6 +93,8 @@ def surfels(
     world_to_camera, intrinsics = c.flat(cameras)
     if probe is not None:
         probe = probe.reshape(len(world_to_camera), len(means), 2)
+    if colours.ndim > 2:
+        colours = colours.reshape(len(world_to_camera), *colours.shape[-2:])
     given = (library, means, wxyz, scales, opacities, colours, probe, world_to_camera, intrinsics)
     *images, radius_px = _draw(*given, cameras.width, cameras.height, cameras.near, cameras.far)[:7]
     shape = (*cameras.shape, cameras.height, cameras.width)
@@ -101,8 +104,9 @@ def surfels(
 
 def _surfels(inputs: Sequence[Tensor], probe: Tensor | None) -> CSurfels:
     """The C view of contiguous means, wxyz, scales, opacities, colours and probe, which must outlive it."""
-    count, channels = inputs[-1].shape
-    return CSurfels(count, channels, *[_pointer(values) for values in (*inputs, probe)])
+    *views, count, channels = inputs[-1].shape
+    view_stride = count * channels if views else 0
+    return CSurfels(count, channels, view_stride, *[_pointer(values) for values in (*inputs, probe)])
 
 
 def _pointer(values: Tensor | None) -> int | None:
@@ -134,7 +138,7 @@ def _draw(
     """Pictures and radii; then state, records, first_slot, tile_start and pairs."""
     inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
     probe = None if probe is None else probe.contiguous()
-    views, (count, channels) = len(intrinsics), colours.shape
+    views, count, channels = len(intrinsics), len(means), colours.shape[-1]
     kernels, device = c.library(library), means.device
     launch = byref(c.launch(device))
     cameras = byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far))
@@ -201,7 +205,7 @@ def _(
     far: float,
 ) -> tuple[Tensor, ...]:
     views, pair_count = len(intrinsics), torch.library.get_ctx().new_dynamic_size()
-    *pictures, state = _images(means, views, height, width, colours.shape[1])
+    *pictures, state = _images(means, views, height, width, colours.shape[-1])
     records, radius_px, first_slot = _footprints(means, views)
     tile_start = means.new_empty(_tile_starts(library, views, width, height), dtype=torch.int32)
     pair_table = means.new_empty(pair_count, 2, dtype=torch.int32)
@@ -249,7 +253,7 @@ def _gradient(
     kernels, device = c.library(library), means.device
     launch = byref(c.launch(device))
     results = [torch.empty_like(values) for values in inputs] + [means.new_empty(views, len(means), 2)]
-    sizes = (colours.shape[1], views, len(means), len(pair_table), launch)
+    sizes = (colours.shape[-1], views, len(means), len(pair_table), launch)
     scratch = c.workspace(kernels.d3d_surfels_gradient_bytes(*sizes), device)
     c.check(
         kernels.d3d_surfels_gradient(

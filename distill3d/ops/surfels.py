@@ -40,7 +40,7 @@ def surfels(
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 2"],
     opacities: Float[Tensor, N],
-    colours: Float[Tensor, "N C"],
+    colours: Float[Tensor, "N C"] | Float[Tensor, "*B N C"],
     cameras: Cameras,
     *,
     probe: Float[Tensor, "*B N 2"] | None = None,
@@ -49,8 +49,9 @@ def surfels(
 
     `means` and the standard deviations `scales` along the discs' two axes are in world units. `wxyz`, of any
     length but zero, turns the x and y axes into the disc's axes and z into its normal; both sides are drawn.
-    `opacities` are in (0, 1], and `colours` are any C channels. `probe` is added to the projected discs, in
-    pixels: give zeros, and its gradient is the loss's derivative by each disc's place in each picture.
+    `opacities` are in (0, 1], and `colours` are any C channels, the same for all cameras or each camera's
+    own. `probe` is added to the projected discs, in pixels: give zeros, and its gradient is the loss's
+    derivative by each disc's place in each picture.
 
     A surfel is seen where its alpha, at most 0.999, is at least 1/255. A pixel takes no more once less than
     1e-4 of its light is left; the surfel that takes it there still counts. Surfels with a number that is not
@@ -85,7 +86,10 @@ def _check(
                 f"given {name} {tuple(tensor.shape)}, expected {expected[name]} beside {count} means; "
                 "give every surfel one row"
             )
-    if colours.ndim != 2 or colours.shape[0] != count:
-        raise ValueError(f"given colours {tuple(colours.shape)}, expected ({count}, any number of channels)")
+    if colours.ndim < 2 or colours.shape[:-1] not in ((count,), (*cameras.shape, count)):
+        raise ValueError(
+            f"given colours {tuple(colours.shape)}, expected {(count,)} or {(*cameras.shape, count)} "
+            "and then any number of channels"
+        )
     if cameras.shape.numel() == 0:
         raise ValueError("given no camera; give cameras whose batch shape has at least one element")

@@ -212,16 +212,18 @@ def surfels(
     wxyz: Float[Tensor, "N 4"],
     scales: Float[Tensor, "N 2"],
     opacities: Float[Tensor, N],
-    colours: Float[Tensor, "N C"],
+    colours: Float[Tensor, "N C"] | Float[Tensor, "*B N C"],
     cameras: Cameras,
     probe: Float[Tensor, "*B N 2"] | None,
 ) -> tuple[Tensor, ...]:
     """What `surfels_one` gives, for every camera, one after the other."""
     views = cameras.shape.numel()
     probe = means.new_zeros(views, len(means), 2) if probe is None else probe.reshape(views, len(means), 2)
+    shared = colours.ndim == 2
+    by_view = [colours] * views if shared else colours.reshape(views, *colours.shape[-2:])
     pictures = [
-        surfels_one(means, wxyz, scales, opacities, colours, camera, view_probe)
-        for camera, view_probe in zip(each(cameras), probe, strict=True)
+        surfels_one(means, wxyz, scales, opacities, *of_view)
+        for of_view in zip(by_view, each(cameras), probe, strict=True)
     ]
     return tuple(
         torch.stack(parts).reshape(*cameras.shape, *parts[0].shape) for parts in zip(*pictures, strict=True)

@@ -203,6 +203,19 @@ def test_many_cameras_at_once_are_the_same_as_one_by_one(machine):
         assert torch.equal(together.radius_px.flatten(0, 1)[index], alone.radius_px)
 
 
+def test_each_camera_may_see_colours_of_its_own(machine):
+    *shape, first = machine.put(*discs(30))
+    cameras = views(2, width=20, height=18).to(machine.device)
+    leaves = [first.requires_grad_(), (1 - first).detach().requires_grad_()]
+    both = torch.stack(leaves)
+    together = surfels(*shape, both, cameras).colours
+    alone = torch.stack([surfels(*shape, leaf, cameras[i]).colours for i, leaf in enumerate(leaves)])
+    assert_close(together, alone, rtol=0, atol=1e-6)
+    cotangent = torch.rand(together.shape, generator=torch.Generator().manual_seed(0)).to(together)
+    for a, b in zip(*(torch.autograd.grad(c, leaves, cotangent) for c in (together, alone)), strict=True):
+        assert_close(a, b, rtol=1e-5, atol=1e-6)
+
+
 def test_pictures_keep_their_bounds(machine):
     colours, alpha, depth, median, normal, distortion = pictures(draw(machine, discs(150), views(2)))
     assert alpha.min() >= 0 and alpha.max() <= 1 and alpha.max() > 0.9

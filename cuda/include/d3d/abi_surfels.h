@@ -13,11 +13,12 @@ extern "C" {
 typedef struct D3dSurfels {
     int64_t count;
     int32_t channels;
+    int64_t view_stride;    /* floats from one view's colours to the next's; 0 where views share them */
     const float* means;     /* [count, 3] */
     const float* wxyz;      /* [count, 4] */
     const float* scales;    /* [count, 2] */
     const float* opacities; /* [count] */
-    const float* colours;   /* [count, channels] */
+    const float* colours;   /* [count, channels] or [views, count, channels] */
     const float* probe;     /* [views, count, 2] added to the centres in pixels, or null */
 } D3dSurfels;
 
@@ -54,6 +55,7 @@ typedef struct D3dSurfelImageGradients {
     const float *colours, *alpha, *depth, *median, *normal, *distortion;
 } D3dSurfelImageGradients;
 
+/* Like the inputs. */
 typedef struct D3dSurfelGradients {
     float *means, *wxyz, *scales, *opacities, *colours;
     float* probe; /* [views, count, 2] */
