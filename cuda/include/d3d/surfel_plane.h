@@ -8,7 +8,7 @@
 // planes (equations 8 to 10) in the frame of the centre.
 #pragma once
 
-#include "project.h"
+#include "splat.h"
 
 namespace d3d {
 
@@ -32,16 +32,10 @@ struct Surfel {
     S normal[3];   // world, facing the camera
 };
 
-// An ellipse that holds all that can be seen of a surfel: dᵀ [[a, b], [b, c]] d <= 1 about (x, y).
-template <class S>
-struct Bound {
-    S x, y, a, b, c, reach_x, reach_y;
-};
-
 template <class F>
 struct SurfelFootprint {
     Surfel<F> surfel;
-    Bound<F> bound;
+    Splat<F> bound;  // an ellipse that holds all that can be seen of it, as a splat of the same place
     F radius;
     Mask<F> drawn;
 };
@@ -93,7 +87,7 @@ D3D_INLINE F height_of(const Plane<F>& p, const Camera<S>& camera) {
 // t = 1 - reach² k², the first is an ellipse about -(reach² / t) J k with the covariance
 // (reach² / t) (J Jᵀ + (reach² / t) (J k)(J k)ᵀ); adding filter_px² / t to that makes room for the second.
 template <class F, class S>
-D3D_INLINE Bound<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
+D3D_INLINE Splat<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
     F t = 1 - reach * reach * (p.k[0] * p.k[0] + p.k[1] * p.k[1]);
     Mask<F> bounded = t > S(1 - CROSSING * CROSSING);
     F inverse_t = 1 / t, grown = reach * reach * inverse_t;
@@ -106,11 +100,11 @@ D3D_INLINE Bound<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F 
     S half_width = camera.width / 2, half_height = camera.height / 2;
     F everywhere = fill<F>(half_width * half_width + half_height * half_height);
     xx = select(bounded, xx, everywhere), yy = select(bounded, yy, everywhere), xy = select(bounded, xy, F{});
-    Bound<F> b;
+    Splat<F> b;
     b.x = select(bounded, x - grown * aside_x, fill<F>(half_width));
     b.y = select(bounded, y - grown * aside_y, fill<F>(half_height));
     F inverse = 1 / (xx * yy - xy * xy);
-    b.a = yy * inverse, b.b = -xy * inverse, b.c = xx * inverse;
+    b.a = yy * inverse, b.b = -xy * inverse, b.c = xx * inverse, b.cutoff = fill<F>(0.5);
     b.reach_x = square_root(xx), b.reach_y = square_root(yy);
     F half_difference = S(0.5) * (xx - yy);
     radius = square_root(S(0.5) * (xx + yy) + square_root(half_difference * half_difference + xy * xy));
@@ -143,7 +137,8 @@ D3D_INLINE SurfelFootprint<F> project(const SurfelShape<F>& g, const Camera<S>& 
     F cutoff = logarithm(g.opacity * (1 / S(ALPHA_MIN)));
     F reach = select(met, square_root(2 * cutoff), F{});
     f.bound = bound_of(p, camera, s.x, s.y, reach, square_root(cutoff), f.radius);
-    const Bound<F>& b = f.bound;
+    Splat<F>& b = f.bound;
+    b.opacity = s.opacity, b.depth = s.depth;
     F sum = s.x + s.y + determinant + b.a + b.b + b.c + f.radius + g.scale[0] + g.scale[1];
     for (int i = 0; i < 4; i++) sum += p.unit[i];
     Mask<F> in_depth = (s.depth >= camera.near) & (s.depth <= camera.far);
