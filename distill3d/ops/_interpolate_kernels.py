@@ -54,7 +54,9 @@ class _Views:
             barycentric.contiguous(),
         ]
         values, corners, faces, weights = (tensor.data_ptr() for tensor in self.kept)
-        self.attributes = byref(CAttributes(*attributes.shape[:1], len(indices), attributes.shape[1], values, corners))
+        self.attributes = byref(
+            CAttributes(*attributes.shape[:1], len(indices), attributes.shape[1], values, corners)
+        )
         self.spots = byref(CSpots(len(triangle), faces, weights))
 
 

@@ -28,9 +28,9 @@ def antialias(
     """Blend neighbouring pixels where a silhouette runs between them; differentiable in picture and vertices.
 
     `fragments` are what `rasterize` made of these vertices, faces and cameras. `opposite` is
-    `opposite_corners(faces)`, to be given where the faces are used more than once. Silhouettes are borders of
-    the surface, and edges where it folds back as seen from the camera; where two surfaces meet without an edge
-    nothing is blended.
+    `opposite_corners(faces)`, to be given where the faces are used more than once. Silhouettes are borders
+    of the surface, and edges where it folds back as seen from the camera; where two surfaces meet without an
+    edge nothing is blended.
 
     Raises ValueError for shapes that do not agree or cameras that want a gradient, IndexError for faces
     without their vertices, TypeError for other than float32 on the compiled backend.
@@ -60,9 +60,7 @@ def opposite_corners(faces: Int[Tensor, "F 3"]) -> Int32[Tensor, "F 3"]:
     low, high = flat[:, [[1, 2], [2, 0], [0, 1]]].reshape(-1, 2).sort(-1).values.unbind(-1)
     proper = (flat != flat.roll(1, 1)).all(1).repeat_interleave(3)
     corners = proper.nonzero()[:, 0]
-    _, edge, uses = torch.unique(
-        (low << 32 | high)[corners], return_inverse=True, return_counts=True
-    )
+    _, edge, uses = torch.unique((low << 32 | high)[corners], return_inverse=True, return_counts=True)
     order = edge.argsort(stable=True)
     pairs = corners[order[uses[edge[order]] == 2]].reshape(-1, 2)
     opposite = torch.full((faces.numel(),), -1, dtype=torch.int32, device=faces.device)

@@ -1,10 +1,10 @@
-"""The definition of `antialias` in plain torch, for every pair of neighbouring pixels that see different faces.
+"""The definition of `antialias` in plain torch, for all neighbouring pixels that see different faces.
 
-On the way from the pixel that sees the nearer face to the other one, the surface is followed from face to face
-until it ends or folds back: there is the silhouette. Edges steeper than 45° in the picture are found along rows
-and the others along columns, so that no silhouette counts twice and the areas that pixels show are its own. If
-it lies a part s of the way from the first pixel's centre to the second's, the second receives s - ½ of the
-first's colour, or the first ½ - s of the second's; along rows first, then along columns.
+On the way from the pixel that sees the nearer face to the other one, the surface is followed from face to
+face until it ends or folds back: there is the silhouette. Edges steeper than 45° in the picture are found along
+rows and the others along columns, so that no silhouette counts twice and the areas that pixels show are its
+own. If it lies a part s of the way from the first pixel's centre to the second's, the second receives s - ½ of
+the first's colour, or the first ½ - s of the second's; along rows first, then along columns.
 
 Source: Laine et al. 2020 (arXiv 2011.03277), section 3.6, which looks at the nearer pixel's face only.
 """
@@ -23,7 +23,9 @@ WALK_FACES = 16
 """So many faces may lie between a pixel's centre and the silhouette."""
 
 
-def edge_normal(points: Float[Tensor, "V 3"], corners: Int[Tensor, "F 3"], corner: Int[Tensor, "P"]) -> Tensor:
+def edge_normal(
+    points: Float[Tensor, "V 3"], corners: Int[Tensor, "F 3"], corner: Int[Tensor, "P"]
+) -> Tensor:
     """Normal of the plane of the eye and the edge opposite each corner, towards that corner's side."""
     face, k = corner // 3, corner % 3
     start = points[corners[face, (k + 1) % 3]]
@@ -40,7 +42,7 @@ def walk(
     n: Float[Tensor, "P 3"],
     m: Float[Tensor, "P 3"],
 ) -> Int[Tensor, "P"]:
-    """The corner opposite the first silhouette edge on the way from ray n, on `face`, to ray m; -1 for none."""
+    """The corner opposite the first silhouette edge on the way from ray n, on `face`, to ray m; or -1."""
     found = torch.full_like(face, -1)
     entry, walking = found.clone(), torch.ones_like(face, dtype=torch.bool)
     for _ in range(WALK_FACES):
@@ -84,7 +86,7 @@ def shifts(
     camera: Cameras,
     axis: int,
 ) -> Float[Tensor, "H W"]:
-    """s - ½ between each pixel and the next along axis 0 (columns) or 1 (rows); 0 where nothing crosses."""
+    """The s - ½ between each pixel and the next along axis 0 (columns) or 1 (rows); 0 for no crossing."""
     count = triangle.shape[axis] - 1
     first, second = (lambda v: v.narrow(axis, 0, count)), (lambda v: v.narrow(axis, 1, count))
     face, other = first(triangle).long(), second(triangle).long()
@@ -101,7 +103,9 @@ def shifts(
         corner = walk(points, faces, opposite, near, n, m)
         one_surface = (far >= 0) & joined(points, faces, opposite, near, far)
         found = (corner >= 0) & ~one_surface
-        across, down = (edge_normal(points, faces, corner.clamp_min(0))[:, :2] / camera.intrinsics[:2]).unbind(-1)
+        across, down = (
+            edge_normal(points, faces, corner.clamp_min(0))[:, :2] / camera.intrinsics[:2]
+        ).unbind(-1)
         found &= (across.abs() >= down.abs()) == (axis == 1)
     at, n, m = corner[found], n[found], m[found]
     normal = edge_normal(points, faces, at)
@@ -134,12 +138,10 @@ def antialias(
 ) -> Float[Tensor, "*B H W C"]:
     """See `distill3d.ops.antialias.antialias`."""
     faces, opposite = faces.long(), opposite.long()
+    views, size = cameras.shape.numel(), picture.shape[-3:]
+    images, planes = picture.reshape(views, *size), (views, *size[:2])
+    rows = zip(each(cameras), images, triangle.reshape(planes), depth.reshape(planes), strict=True)
     blended = []
-    size = picture.shape[-3:]
-    rows = zip(
-        each(cameras), picture.reshape(-1, *size), triangle.reshape(-1, *size[:2]),
-        depth.reshape(-1, *size[:2]), strict=True,
-    )  # fmt: skip
     for camera, image, seen, z in rows:
         matrix = camera.world_to_camera.to(vertices)
         points = vertices @ matrix[:3, :3].T + matrix[:3, 3]

@@ -21,8 +21,8 @@ def interpolate(
     `indices` are the rows of `attributes` at each face's corners: the faces themselves for attributes of
     vertices. Differentiable in `attributes` and, through `fragments.barycentric`, in the vertices.
 
-    Raises IndexError for indices without their row, ValueError for fragments of more faces than `indices` has,
-    TypeError for other than float32 on the compiled backend.
+    Raises IndexError for indices without their row, ValueError for fragments of more faces than `indices`
+    has, TypeError for other than float32 on the compiled backend.
     """
     return _weigh(attributes, indices, fragments, fragments.barycentric)
 
@@ -61,8 +61,8 @@ def _weigh(attributes: Tensor, indices: Tensor, fragments: Fragments, weights: T
         most = int(fragments.triangle.max())
         if most >= len(indices):
             raise ValueError(
-                f"given indices of {len(indices)} faces, expected more than {most}, which the fragments show; "
-                "give those of the mesh that was rasterized"
+                f"given indices of {len(indices)} faces, expected more than {most}, which the fragments "
+                "show; give those of the mesh that was rasterized"
             )
     arguments = (attributes, indices, fragments.triangle, weights)
     if backend == "reference":

@@ -1,7 +1,8 @@
 """Triangle meshes to fragments: which triangle each pixel sees, where on it, and how far away.
 
 The first of four operations that draw a mesh: rasterize, interpolate, texture, antialias.
-Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering (arXiv 2011.03277).
+Source: Laine et al. 2020, Modular Primitives for High-Performance Differentiable Rendering (arXiv
+2011.03277).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def rasterize(
     check_corners("faces", faces, "vertices", len(vertices))
     backend = backends.choose("mesh", vertices, cameras.world_to_camera, cameras.intrinsics)
     if backend == "reference":
-        *fragments, slopes = mesh_reference.rasterize(vertices, faces, cameras)
-        return Fragments(*fragments, slopes if derivatives else None)
+        triangle, barycentric, depth, slopes = mesh_reference.rasterize(vertices, faces, cameras)
+        return Fragments(triangle, barycentric, depth, slopes if derivatives else None)
     return Fragments(*_mesh_kernels.rasterize(backend, vertices, faces, cameras, derivatives))
 
 

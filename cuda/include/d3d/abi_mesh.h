@@ -58,11 +58,16 @@ D3D_EXPORT int32_t d3d_interpolate_gradient(const D3dAttributes*, const D3dSpots
                                             float* by_values, float* by_barycentric, void* workspace,
                                             const D3dLaunch*);
 
+/* Where silhouettes run between neighbouring pixels. Every view is cut into blocks of d3d_antialias_block_rows rows,
+ * and each block has slots for 2 * rows * width crossings, of which the first `count` are used.
+ */
 typedef struct D3dCrossings {
-    float* shift;  /* [views, height, width, 2]: where between a pixel's centre and those to its right and below
-                      the silhouette crosses, -1/2 to 1/2 */
-    int32_t* edge; /* the same shape: twice the corner opposite the edge, plus 1 if the pixel is the farther one;
-                      -1: none */
+    int32_t* count;    /* [views, blocks] */
+    int32_t* pixel;    /* [views, blocks, slots]: the first of the two pixels, in its view */
+    int32_t* edge;     /* 4 * (corner opposite the edge) + 2 * (the second is below, not to the right)
+                          + (the second is the nearer) */
+    float* shift;      /* where between the two centres, -1/2 to 1/2 */
+    float* difference; /* [views, blocks, slots, channels]: the first pixel's colour less the second's */
 } D3dCrossings;
 
 typedef struct D3dPicture {
@@ -70,16 +75,18 @@ typedef struct D3dPicture {
     const float* values; /* [views, height, width, channels] */
 } D3dPicture;
 
-/* Blend across silhouettes: along rows into `halfway`, and that along columns into `out`. */
+D3D_EXPORT int32_t d3d_antialias_block_rows(void);
+
+/* Blend across silhouettes, along rows and then along columns. */
 D3D_EXPORT int64_t d3d_antialias_bytes(const D3dCameras*, const D3dMesh*);
 D3D_EXPORT int32_t d3d_antialias(const D3dCameras*, const D3dMesh*, const int32_t* opposite, const D3dFragments*,
-                                 const D3dPicture*, const D3dCrossings*, float* halfway, float* out,
-                                 void* workspace, const D3dLaunch*);
+                                 const D3dPicture*, const D3dCrossings*, float* out, void* workspace,
+                                 const D3dLaunch*);
 D3D_EXPORT int64_t d3d_antialias_gradient_bytes(const D3dCameras*, const D3dMesh*, int32_t channels,
                                                 const D3dLaunch*);
-D3D_EXPORT int32_t d3d_antialias_gradient(const D3dCameras*, const D3dMesh*, const D3dPicture*, const D3dCrossings*,
-                                          const float* halfway, const float* by_out, float* by_picture,
-                                          float* by_vertices, void* workspace, const D3dLaunch*);
+D3D_EXPORT int32_t d3d_antialias_gradient(const D3dCameras*, const D3dMesh*, int32_t channels, const D3dCrossings*,
+                                          const float* by_out, float* by_picture, float* by_vertices,
+                                          void* workspace, const D3dLaunch*);
 
 #ifdef __cplusplus
 }
