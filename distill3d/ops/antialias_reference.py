@@ -1,10 +1,10 @@
 """The definition of `antialias` in plain torch, for all neighbouring pixels that see different faces.
 
 On the way from the pixel that sees the nearer face to the other one, the surface is followed from face to
-face until it ends or folds back: there is the silhouette. Edges steeper than 45° in the picture are found along
-rows and the others along columns, so that no silhouette counts twice and the areas that pixels show are its
-own. If it lies a part s of the way from the first pixel's centre to the second's, the second receives s - ½ of
-the first's colour, or the first ½ - s of the second's; along rows first, then along columns.
+face until it ends or folds back: there is the silhouette. Edges steeper than 45° in the picture are found
+along rows and the others along columns, so that no silhouette counts twice and the areas that pixels show are
+its own. If it lies a part s of the way from the first pixel's centre to the second's, the second receives
+s - ½ of the first's colour, or the first ½ - s of the second's; along rows first, then along columns.
 
 Source: Laine et al. 2020 (arXiv 2011.03277), section 3.6, which looks at the nearer pixel's face only.
 """
