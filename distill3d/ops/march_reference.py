@@ -75,7 +75,8 @@ def march(
         return (cone * t * speed).clamp(step, longest) / speed
 
     counts = torch.zeros_like(first, dtype=torch.long)
-    start, kept, i = first + jitter * length(first), [], 0
+    travelled, kept, i = jitter * length(first), [], 0
+    start = first + travelled
     while bool((start < last).any()):
         stretch = length(start)
         end = torch.minimum(start + stretch, last)
@@ -86,7 +87,8 @@ def march(
         kept.append((start[rays], end[rays], points[rays], rays))
         counts += keep
         i += 1
-        start = first + (i + jitter) * stretch if cone == 0 else start + stretch
+        travelled = (i + jitter) * stretch if cone == 0 else travelled + stretch
+        start = first + travelled
     return _packed(kept, counts, origins, capacity)
 
 
