@@ -45,7 +45,7 @@ class Field(Scene):
     """The largest density that was met in each cell lately, per world unit; infinite in the beginning."""
 
     directional = False
-    """Whether colours depend on the direction from which they are seen; if not, `query` gets no directions."""
+    """Whether colours depend on the direction of sight; if not, `query` gets no directions."""
 
     def __init__(self, *, samples: int) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class Field(Scene):
 
     @torch.no_grad()
     def look(self, generator: torch.Generator) -> None:
-        """Update the occupancy grid with the density at a random point of every cell that touches the ball."""
+        """Update the occupancy grid: the density at a random point of every cell that touches the ball."""
         inside = _touches_ball(CELLS, self.remembered.device)[0]
         cells = inside.nonzero().flip(-1)
         jitter = torch.rand(cells.shape, generator=generator, device=generator.device).to(cells.device)
@@ -179,3 +179,19 @@ def _touches_ball(cells: int, device: torch.device) -> Bool[Tensor, "1 G G G"]:
     nearest = torch.where(edges[:-1] > 0, edges[:-1], torch.where(edges[1:] < 0, edges[1:], 0))
     x, y, z = torch.meshgrid(nearest, nearest, nearest, indexing="ij")
     return (x * x + y * y + z * z < 1)[None]
+
+
+SHARPNESS = 25.0
+"""Density of a raw value x is SHARPNESS softplus(x), per world unit."""
+
+
+def log_sharp(raw: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
+    """log(SHARPNESS softplus(raw)), exact down to any raw."""
+    low = raw < -15  # there softplus(x) is exp(x) to float32
+    soft = nn.functional.softplus(torch.where(low, 0, raw)).log()
+    return torch.where(low, raw, soft) + math.log(SHARPNESS)
+
+
+def haze(x: Float[Tensor, "*P 3"]) -> Float[Tensor, "*P"]:
+    """A raw density to start from: denser towards the centre, nowhere opaque."""
+    return -1.0 - 3.0 * x.norm(dim=-1)

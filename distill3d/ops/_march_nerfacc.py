@@ -1,8 +1,8 @@
 """`march` on nerfacc 0.5.3, for tensors on a CUDA device.
 
-nerfacc marches in world units along unit directions, names axes x, y, z, and lets its stretches begin anew behind
-empty cells, so that its samples are others than ours, as many and as long but for the first and last of a run.
-It has no longest stretch.
+nerfacc marches in world units along unit directions, names axes x, y, z, and lets its stretches begin anew
+behind empty cells, so that its samples are others than ours, as long but for the first and last of a run. It
+has no longest stretch.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ def _(library: str, kind: int, exclusive: bool, values: Tensor, offsets: Tensor)
 @torch.library.custom_op(
     "distill3d::scan_gradient",
     mutates_args=(),
-    schema="(str library, int kind, bool exclusive, Tensor by_results, Tensor values, Tensor offsets) -> Tensor",
+    schema="(str library, int kind, bool exclusive, Tensor by_results, Tensor values, Tensor offsets) "
+    "-> Tensor",
 )
 def _gradient(
     library: str, kind: int, exclusive: bool, by_results: Tensor, values: Tensor, offsets: Tensor
@@ -74,7 +75,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs[3:])
 
 
-def _backward(ctx: Any, by_results: Tensor) -> tuple[None | Tensor, ...]:
+def _backward(ctx: Any, by_results: Tensor) -> tuple[Tensor | None, ...]:
     by_values = _gradient(ctx.library, ctx.kind, ctx.exclusive, by_results, *ctx.saved_tensors)
     return None, None, None, by_values, None
 

@@ -181,7 +181,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
     ctx.mark_non_differentiable(output[5])
 
 
-def _backward(ctx: Any, *by: Tensor) -> tuple[None | Tensor, ...]:
+def _backward(ctx: Any, *by: Tensor) -> tuple[Tensor | None, ...]:
     by_log_density, by_values = _gradient(ctx.library, *by[:5], *ctx.saved_tensors)
     return None, None, None, None, None, by_log_density, by_values
 

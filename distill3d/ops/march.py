@@ -32,7 +32,7 @@ class Samples:
     points: Float[Tensor, "S 3"]
     """Of the stretches' middles, in the world."""
     rays: Int[Tensor, " S"]
-    offsets: Int[Tensor, " R+1"]
+    offsets: Int[Tensor, " E"]
     needed: Int[Tensor, "1"]
     """How many samples the rays have. More than S: it did not fit the capacity, and the last rays are cut."""
 

@@ -58,7 +58,7 @@ def march(
     Float[Tensor, " S"],
     Float[Tensor, "S 3"],
     Int[Tensor, " S"],
-    Int[Tensor, " R+1"],
+    Int[Tensor, " E"],
     Int[Tensor, "1"],
 ]:
     """Starts, ends, points, rays, offsets and needed; see `distill3d.ops.march.march`."""

@@ -19,7 +19,7 @@ def resample(
     count: int,
     *,
     jitter: Float[Tensor, " R"] | None = None,
-) -> Float[Tensor, "R M+1"]:
+) -> Float[Tensor, "R E"]:
     """Edges of `count` stretches of each ray, close together where `weights` are large. No gradients.
 
     Weights are taken as a density that is even within each sample; edge j stands at its quantile
@@ -43,7 +43,7 @@ def resample(
 
 
 def samples_between(
-    edges: Float[Tensor, "R M+1"],
+    edges: Float[Tensor, "R E"],
     origins: Float[Tensor, "R 3"],
     directions: Float[Tensor, "R 3"],
 ) -> Samples:
@@ -64,9 +64,9 @@ def samples_between(
 
 
 def interlevel_loss(
-    edges: Float[Tensor, "R N+1"],
+    edges: Float[Tensor, "R A"],
     weights: Float[Tensor, "R N"],
-    proposed_edges: Float[Tensor, "R M+1"],
+    proposed_edges: Float[Tensor, "R E"],
     proposed_weights: Float[Tensor, "R M"],
 ) -> Float[Tensor, ""]:
     """Σ max(0, w - bound)² / w, averaged over rays: what a proposal should have covered and did not.

@@ -12,11 +12,11 @@ from distill3d.ops.volume_reference import places
 def resample(
     starts: Float[Tensor, " S"],
     ends: Float[Tensor, " S"],
-    offsets: Int[Tensor, " R+1"],
+    offsets: Int[Tensor, " E"],
     weights: Float[Tensor, " S"],
     jitter: Float[Tensor, " R"],
     count: int,
-) -> Float[Tensor, "R M+1"]:
+) -> Float[Tensor, "R E"]:
     """Edges; see `distill3d.ops.proposal.resample`."""
     wanted = (torch.arange(count + 1).to(jitter) + jitter[:, None]) / (count + 1)
     if not len(starts):

@@ -8,7 +8,7 @@ from torch import Tensor
 from distill3d.ops import _scan_kernels, backends, scan_reference
 
 
-def exclusive_sum(values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]) -> Float[Tensor, " S"]:
+def exclusive_sum(values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]) -> Float[Tensor, " S"]:
     """For each entry, the sum of those in front of it in its ray: offsets[r] to offsets[r + 1] are ray r.
 
     `offsets` are int32. Entries that belong to no ray get 0. Raises ValueError for shapes that do not agree,
@@ -17,17 +17,17 @@ def exclusive_sum(values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]) -> 
     return _scan("sum", True, values, offsets)
 
 
-def inclusive_sum(values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]) -> Float[Tensor, " S"]:
+def inclusive_sum(values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]) -> Float[Tensor, " S"]:
     """As `exclusive_sum`, with the entry itself."""
     return _scan("sum", False, values, offsets)
 
 
-def exclusive_product(values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]) -> Float[Tensor, " S"]:
+def exclusive_product(values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]) -> Float[Tensor, " S"]:
     """As `exclusive_sum`, for products; zeros among the entries are no trouble, also not for gradients."""
     return _scan("product", True, values, offsets)
 
 
-def inclusive_product(values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]) -> Float[Tensor, " S"]:
+def inclusive_product(values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]) -> Float[Tensor, " S"]:
     """As `exclusive_product`, with the entry itself."""
     return _scan("product", False, values, offsets)
 

@@ -10,7 +10,7 @@ from distill3d.ops.volume_reference import places
 
 
 def scan(
-    kind: str, exclusive: bool, values: Float[Tensor, " S"], offsets: Int[Tensor, " R+1"]
+    kind: str, exclusive: bool, values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]
 ) -> Float[Tensor, " S"]:
     """Running "sum" or "product" of each ray; see `distill3d.ops.scan`."""
     if not len(values):

@@ -14,7 +14,7 @@ OPTICAL_MAX, LOG_DENSITY_MAX = 80.0, 60.0
 """Optical depth and log density are cut off here, where nothing passes; so are their gradients."""
 
 
-def places(offsets: Int[Tensor, " R+1"]) -> tuple[Int[Tensor, "R K"], Bool[Tensor, "R K"]]:
+def places(offsets: Int[Tensor, " E"]) -> tuple[Int[Tensor, "R K"], Bool[Tensor, "R K"]]:
     """The samples of each ray side by side, and which of them there are."""
     counts = offsets.diff()
     widest = int(counts.max()) if len(counts) else 0
@@ -49,7 +49,7 @@ def transparency(
 def transmittance(
     starts: Float[Tensor, " S"],
     ends: Float[Tensor, " S"],
-    offsets: Int[Tensor, " R+1"],
+    offsets: Int[Tensor, " E"],
     speeds: Float[Tensor, " R"],
     log_density: Float[Tensor, " S"],
 ) -> Float[Tensor, " S"]:
@@ -67,7 +67,7 @@ def transmittance(
 def composite(
     starts: Float[Tensor, " S"],
     ends: Float[Tensor, " S"],
-    offsets: Int[Tensor, " R+1"],
+    offsets: Int[Tensor, " E"],
     speeds: Float[Tensor, " R"],
     log_density: Float[Tensor, " S"],
     values: Float[Tensor, "S C"],
