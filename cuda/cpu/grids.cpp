@@ -32,6 +32,7 @@ void add_scaled(const Around<float, AXES>& around, const float* by, float scale,
     for (int k = 0; k < around.COUNT; k++) {
         float share = around.share[k] * scale;
         float* entry = table + around.at[k] * channels;
+#pragma omp simd
         for (int channel = 0; channel < channels; channel++) entry[channel] += share * by[channel];
     }
 }
@@ -39,9 +40,6 @@ void add_scaled(const Around<float, AXES>& around, const float* by, float scale,
 template <int CHANNELS>
 struct Grid {
     const D3dGrid& grid;
-    const int channels;
-
-    explicit Grid(const D3dGrid& grid) : grid(grid), channels(CHANNELS ? CHANNELS : grid.channels) {}
 
     void sample(const float* at, float* out) const {
         const int channels = CHANNELS ? CHANNELS : grid.channels;
@@ -72,6 +70,7 @@ struct Grid {
             Around<float, 3> a = around_in_voxels(grid, at);
             for (int k = 0; k < a.COUNT; k++) {
                 float shade = 0;
+#pragma omp simd reduction(+ : shade)
                 for (int c = 0; c < channels; c++) shade += grid.table[a.at[k] * channels + c] * by[c];
                 for (int axis = 0; axis < 3; axis++) by_at[axis] += shade * a.slope[k][axis];
             }
@@ -79,19 +78,30 @@ struct Grid {
         }
         for (int plane = 0; plane < 3; plane++) {
             Around<float, 2> a = around_in_plane(grid, plane, at);
-            Around<float, 1> b = around_on_line(grid, plane, at);
             float across = 0, down = 0, along = 0;
-            for (int c = 0; c < channels; c++) {
-                bool product = grid.kind == D3D_VM;
-                float g = by[product ? plane * channels + c : c];
-                float on_line = product ? blend_entries(b, grid.lines + c, channels) : 1;
-                for (int k = 0; k < 4; k++) {
-                    float value = g * on_line * grid.table[a.at[k] * channels + c];
-                    across += a.slope[k][0] * value, down += a.slope[k][1] * value;
+            if (grid.kind == D3D_TRIPLANE) {
+                for (int k = 0; k < a.COUNT; k++) {
+                    float shade = 0;
+#pragma omp simd reduction(+ : shade)
+                    for (int c = 0; c < channels; c++) shade += grid.table[a.at[k] * channels + c] * by[c];
+                    across += a.slope[k][0] * shade, down += a.slope[k][1] * shade;
                 }
-                if (!product) continue;
-                float on_plane = g * blend_entries(a, grid.table + c, channels);
-                for (int k = 0; k < 2; k++) along += b.slope[k][0] * on_plane * grid.lines[b.at[k] * channels + c];
+            } else {
+                Around<float, 1> b = around_on_line(grid, plane, at);
+                const float* g = by + plane * channels;
+                float shades[4] = {};
+#pragma omp simd reduction(+ : shades[ : 4], along)
+                for (int c = 0; c < channels; c++) {
+                    float on_line = g[c] * blend_entries(b, grid.lines + c, channels), on_plane = 0;
+                    for (int k = 0; k < 4; k++) {
+                        float entry = grid.table[a.at[k] * channels + c];
+                        shades[k] += on_line * entry, on_plane += a.share[k] * entry;
+                    }
+                    along += g[c] * on_plane *
+                             (grid.lines[b.at[1] * channels + c] - grid.lines[b.at[0] * channels + c]);
+                }
+                for (int k = 0; k < 4; k++) across += a.slope[k][0] * shades[k], down += a.slope[k][1] * shades[k];
+                along *= b.slope[1][0];
             }
             by_at[axis_across(plane)] += across, by_at[axis_down(plane)] += down, by_at[axis_along(plane)] += along;
         }
@@ -99,20 +109,25 @@ struct Grid {
 
     // Adds the point's part to the gradient of table `index`: voxels, the three planes, then the three lines.
     void scatter(int index, const float* at, const float* by, float* by_table, float* by_lines) const {
+        const int channels = CHANNELS ? CHANNELS : grid.channels;
         if (grid.kind == D3D_VOXELS) return add_scaled<CHANNELS>(around_in_voxels(grid, at), by, 1, channels, by_table);
         if (grid.kind == D3D_TRIPLANE)
             return add_scaled<CHANNELS>(around_in_plane(grid, index, at), by, 1, channels, by_table);
         int plane = index % 3;
         Around<float, 2> a = around_in_plane(grid, plane, at);
         Around<float, 1> b = around_on_line(grid, plane, at);
-        for (int c = 0; c < channels; c++) {
-            float g = by[plane * channels + c];
-            if (index < 3) {
-                g *= blend_entries(b, grid.lines + c, channels);
-                for (int k = 0; k < 4; k++) by_table[a.at[k] * channels + c] += a.share[k] * g;
-            } else {
-                g *= blend_entries(a, grid.table + c, channels);
-                for (int k = 0; k < 2; k++) by_lines[b.at[k] * channels + c] += b.share[k] * g;
+        const float* g = by + plane * channels;
+        if (index < 3) {
+#pragma omp simd
+            for (int c = 0; c < channels; c++) {
+                float by_plane = g[c] * blend_entries(b, grid.lines + c, channels);
+                for (int k = 0; k < 4; k++) by_table[a.at[k] * channels + c] += a.share[k] * by_plane;
+            }
+        } else {
+#pragma omp simd
+            for (int c = 0; c < channels; c++) {
+                float by_line = g[c] * blend_entries(a, grid.table + c, channels);
+                for (int k = 0; k < 2; k++) by_lines[b.at[k] * channels + c] += b.share[k] * by_line;
             }
         }
     }
@@ -142,7 +157,7 @@ int32_t d3d_grid_sample(const D3dGrid* grid, int64_t points, const float* at, fl
                         const D3dLaunch* launch) {
     const int64_t width = int64_t(grid->channels) * (grid->kind == D3D_VM ? 3 : 1);
     for_channels(grid->channels, [&](auto channels) {
-        Grid<channels> sampler(*grid);
+        const Grid<channels> sampler{*grid};
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
         for (int64_t i = 0; i < points; i++) sampler.sample(at + 3 * i, results + i * width);
     });
@@ -164,7 +179,7 @@ int32_t d3d_grid_gradient(const D3dGrid* grid, int64_t points, const float* at, 
     if (by_table) std::fill_n(by_table, entries * grid->channels, 0.f);
     if (by_lines) std::fill_n(by_lines, 3 * size * grid->channels, 0.f);
     for_channels(grid->channels, [&](auto channels) {
-        Grid<channels> sampler(*grid);
+        const Grid<channels> sampler{*grid};
         const int first = by_table ? 0 : 3, end = by_lines || !vm ? tables : 3;
 #pragma omp parallel num_threads(launch->threads)
         {
