@@ -19,7 +19,7 @@ def resample(
     count: int,
     *,
     jitter: Float[Tensor, " R"] | None = None,
-) -> Float[Tensor, "R E"]:
+) -> Float[Tensor, "R M"]:
     """Edges of `count` stretches of each ray, close together where `weights` are large. No gradients.
 
     Weights are taken as a density that is even within each sample; edge j stands at its quantile
@@ -43,7 +43,7 @@ def resample(
 
 
 def samples_between(
-    edges: Float[Tensor, "R E"],
+    edges: Float[Tensor, "R M"],
     origins: Float[Tensor, "R 3"],
     directions: Float[Tensor, "R 3"],
 ) -> Samples:

@@ -16,7 +16,7 @@ def resample(
     weights: Float[Tensor, " S"],
     jitter: Float[Tensor, " R"],
     count: int,
-) -> Float[Tensor, "R E"]:
+) -> Float[Tensor, "R M"]:
     """Edges; see `distill3d.ops.proposal.resample`."""
     wanted = (torch.arange(count + 1).to(jitter) + jitter[:, None]) / (count + 1)
     if not len(starts):

@@ -77,14 +77,8 @@ def composite(
     """Values, alpha, depth, distortion and weights; see `distill3d.ops.volume.composite`."""
     count = len(offsets) - 1
     if not len(log_density):
-        nothing = speeds.new_zeros(count) + 0 * log_density.sum()
-        return (
-            values.new_zeros(count, values.shape[1]) + 0 * values.sum(),
-            nothing,
-            nothing,
-            nothing,
-            log_density,
-        )
+        nothing = speeds.new_zeros(count) + log_density.sum()
+        return nothing[:, None] + values.sum(0), nothing, nothing, nothing, log_density
     rays, there = places(offsets)
     healthy = log_density.isfinite() & values.isfinite().all(1)
     log_density = torch.where(healthy, log_density, -torch.inf)
