@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_uint32, c_void_p
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -35,7 +37,10 @@ c.declare(
     }
 )
 
-GRID_SCHEMA = "int dimensions, int levels, int features, int log2_entries, int base_resolution, float growth, bool smooth"
+GRID_SCHEMA = (
+    "int dimensions, int levels, int features, "
+    "int log2_entries, int base_resolution, float growth, bool smooth"
+)
 """The fields of HashGrid, as an operator takes them."""
 
 
@@ -71,7 +76,7 @@ def hashgrid(library: str, positions: Tensor, table: Tensor, grid: HashGrid) -> 
     mutates_args=(),
     schema=f"(str library, Tensor positions, Tensor table, {GRID_SCHEMA}) -> Tensor",
 )
-def _encode(library: str, positions: Tensor, table: Tensor, *fields: int) -> Tensor:
+def _encode(library: str, positions: Tensor, table: Tensor, *fields: Any) -> Tensor:
     grid = HashGrid(*fields)
     positions, table = positions.contiguous(), table.contiguous()
     features = positions.new_empty(len(positions), grid.outputs)
@@ -88,7 +93,7 @@ def _encode(library: str, positions: Tensor, table: Tensor, *fields: int) -> Ten
 
 
 @_encode.register_fake
-def _(library: str, positions: Tensor, table: Tensor, *fields: int) -> Tensor:
+def _(library: str, positions: Tensor, table: Tensor, *fields: Any) -> Tensor:
     return positions.new_empty(len(positions), HashGrid(*fields).outputs)
 
 
@@ -105,7 +110,7 @@ def grid_gradient(
     table: Tensor,
     to_positions: bool,
     to_table: bool,
-    *fields: int,
+    *fields: Any,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of positions and table; one that is not asked for is empty."""
     grid = HashGrid(*fields)
@@ -134,7 +139,7 @@ def _(
     table: Tensor,
     to_positions: bool,
     to_table: bool,
-    *fields: int,
+    *fields: Any,
 ) -> tuple[Tensor, Tensor]:
     return (
         torch.empty_like(positions) if to_positions else positions.new_empty(0),

@@ -37,8 +37,8 @@ def _encoder(grid: HashGrid, device: torch.device) -> torch.nn.Module:
     entries, features = grid.table_shape
     if encoder.params.numel() != entries * features:
         raise RuntimeError(
-            f"tinycudann gives {grid} a table of {encoder.params.numel()} numbers and {entries * features} were "
-            'expected; run inside use("cuda")'
+            f"tinycudann gives {grid} a table of {encoder.params.numel()} numbers, "
+            f'expected {entries * features}; run inside use("cuda")'
         )
     return encoder
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p, pointer
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -149,7 +151,8 @@ def _(
 @torch.library.custom_op(
     "distill3d::mlp_gradient",
     mutates_args=(),
-    schema=f"(str library, Tensor by_outputs, Tensor inputs, bool to_inputs, {MLP_SCHEMA}) -> (Tensor, Tensor)",
+    schema="(str library, Tensor by_outputs, Tensor inputs, bool to_inputs, "
+    f"{MLP_SCHEMA}) -> (Tensor, Tensor)",
 )
 def _gradient(
     library: str,
@@ -208,7 +211,7 @@ def _grid_forward(
     sizes: Sequence[int],
     activation: int,
     biased: bool,
-    *fields: int,
+    *fields: Any,
 ) -> tuple[Tensor, Tensor]:
     """Outputs, and features for the gradient, or none."""
     positions, table, parameters = positions.contiguous(), table.contiguous(), parameters.contiguous()

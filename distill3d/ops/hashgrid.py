@@ -20,9 +20,10 @@ def hashgrid(
 ) -> Float[Tensor, "P C"]:
     """Features [P, grid.outputs] of positions; differentiable in positions and table.
 
-    `table` has shape `grid.table_shape`. Positions are meant to lie in [0, 1]; beyond, the grid repeats
-    itself, and a position that is not finite or has a coordinate beyond 1024 gets zeros and gives no gradient.
-    The compiled backends differentiate once; `use("reference")` as often as wanted.
+    `table` has shape `grid.table_shape`. Positions are meant to lie in [0, 1]; beyond, the grid goes on
+    with entries that it has used before, and a position that is not finite or has a coordinate beyond ±1024
+    gets zeros and gives no gradient. The compiled backends differentiate once, `use("reference")` any number
+    of times.
 
     Raises ValueError for shapes that do not agree, TypeError for other than float32 on a compiled backend.
     """
@@ -39,8 +40,8 @@ def check(positions: Tensor, table: Tensor, grid: HashGrid) -> None:
     """Raise ValueError where positions or table do not fit the grid."""
     if positions.ndim != 2 or positions.shape[1] != grid.dimensions:
         raise ValueError(
-            f"given positions {tuple(positions.shape)}, expected (any number, {grid.dimensions}) for a grid of "
-            f"{grid.dimensions} dimensions"
+            f"given positions {tuple(positions.shape)}, expected (any number, {grid.dimensions}) "
+            f"for a grid of {grid.dimensions} dimensions"
         )
     if tuple(table.shape) != grid.table_shape:
         raise ValueError(

@@ -37,7 +37,7 @@ class Level:
 
 @dataclass(frozen=True)
 class HashGrid:
-    """What a table of features means. Positions in [0, 1] to the power of `dimensions` are where it is fine."""
+    """What a table of features means: grids of rising resolution over positions in [0, 1]², or [0, 1]³."""
 
     dimensions: int = 3
     levels: int = 8
@@ -78,8 +78,8 @@ class HashGrid:
         finest = self.base_resolution * self.growth ** (self.levels - 1)
         if finest > MAX_SCALE:
             raise ValueError(
-                f"the finest of {self.levels} levels would have {finest:.3g} entries along an axis, expected at "
-                f"most {MAX_SCALE:.0f}; lower base_resolution, growth or levels"
+                f"the finest of {self.levels} levels would have {finest:.3g} entries along an axis, "
+                f"expected at most {MAX_SCALE:.0f}; lower base_resolution, growth or levels"
             )
 
     @property

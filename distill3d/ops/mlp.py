@@ -1,7 +1,9 @@
 """Small multilayer perceptrons over many points, alone or on a hash grid's features.
 
-All layers are computed for a block of points while it is in the cache; the gradient computes them again instead of
-keeping them. Source: Müller et al. 2021, Real-time Neural Radiance Caching (arXiv 2106.12372), section 4.
+All layers are computed for a block of points while it is in the cache; the gradient computes them again
+instead of keeping them.
+
+Source: Müller et al. 2021, Real-time Neural Radiance Caching (arXiv 2106.12372), section 4.
 """
 
 from __future__ import annotations
@@ -30,11 +32,12 @@ def mlp(
 ) -> Float[Tensor, "P O"]:
     """Outputs of a perceptron; differentiable, once, in inputs, weights and biases.
 
-    `weights` are [outputs, inputs] for each layer, as in torch.nn.Linear; `biases` [outputs] for each layer, or
-    none at all. The activation stands between layers, not after the last. Widths are fastest in multiples of 16.
+    `weights` are [outputs, inputs] for each layer, as in torch.nn.Linear; `biases` [outputs] for each layer,
+    or none at all. The activation stands between layers, not after the last. Widths are fastest in multiples
+    of 16.
 
-    Raises ValueError for shapes that do not agree and for more than 8 layers or a width over 128, TypeError for
-    other than float32 on a compiled backend.
+    Raises ValueError for shapes that do not agree and, on a compiled backend, for more than 8 layers or a
+    width over 128; TypeError for other than float32 there.
     """
     backend = backends.choose("mlp", inputs, *weights, *biases)
     _check(inputs.shape[-1], weights, biases, backend, f"inputs {tuple(inputs.shape)}")
@@ -91,6 +94,7 @@ def _check(
     narrowest = min(min(weight.shape) for weight in weights)
     if backend != "reference" and (len(weights) > MAX_LAYERS or widest > MAX_WIDTH or narrowest < 1):
         raise ValueError(
-            f"given {len(weights)} layers of widths {narrowest} to {widest}, and the {backend} backend takes at most "
-            f'{MAX_LAYERS} layers of widths 1 to {MAX_WIDTH}; make it smaller, or run inside use("reference")'
+            f"given {len(weights)} layers of widths {narrowest} to {widest}, and the {backend} backend takes "
+            f"at most {MAX_LAYERS} layers of widths 1 to {MAX_WIDTH}; make it smaller, "
+            'or run inside use("reference")'
         )
