@@ -17,6 +17,7 @@ FLOORS = [
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],
+    ["field"],
     ["survey"],
     ["fusion"],
     ["world", "data"],
