@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_uint32, c_void_p
-
 from typing import Any
 
 import torch
