@@ -1,7 +1,7 @@
 """The structural similarity of pictures (SSIM), differentiably.
 
-Source: Wang et al. 2004, Image Quality Assessment: From Error Visibility to Structural Similarity; the exact rules
-are in `ssim_reference`.
+Source: Wang et al. 2004, Image Quality Assessment: From Error Visibility to Structural Similarity; the exact
+rules are in `ssim_reference`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from distill3d.ops.ssim_reference import REACH
 
 
 def ssim(a: Float[Tensor, "*B H W C"], b: Float[Tensor, "*B H W C"]) -> Float[Tensor, "*B"]:
-    """SSIM of each pair of pictures, over windows around every pixel; black outside, as 3D Gaussian Splatting has it.
+    """SSIM of each pair of pictures, over the windows around all pixels; black outside, as 3DGS has it.
 
     Arguments, gradients and errors are those of `ssim_map`, whose mean this is.
     """
@@ -38,20 +38,20 @@ def ssim_inside(a: Float[Tensor, "*B H W C"], b: Float[Tensor, "*B H W C"]) -> F
 
 
 def ssim_map(a: Float[Tensor, "*B H W C"], b: Float[Tensor, "*B H W C"]) -> Float[Tensor, "*B H W C"]:
-    """How alike the surroundings of each pixel are, in -1 .. 1 and 1 for equal ones; differentiable in both pictures.
+    """How alike the surroundings of each pixel are, from -1 to 1, which is for equal ones.
 
-    Values are expected in 0 .. 1, the range that the two constants of SSIM stand for; channels are compared one
-    by one. Windows that hold a number which is not finite count as 0, without a gradient.
+    Differentiable in both pictures. Values are expected in 0 .. 1, the range that the two constants of SSIM stand
+    for; channels are compared one by one. Windows that hold a number which is not finite count as 0, without a
+    gradient.
 
-    Raises TypeError for other than float32 on a compiled backend, ValueError for shapes that do not agree and for
-    pictures without a pixel.
+    Raises TypeError for other than float32 on a compiled backend, ValueError for shapes that do not agree and
+    for pictures without a pixel.
     """
     _check(a, b)
     backend = backends.choose("ssim", a, b)
     run = ssim_reference.similarity if backend == "reference" else partial(_ssim_kernels.similarity, backend)
-    return run(
-        a.flatten(0, -4) if a.ndim > 3 else a[None], b.flatten(0, -4) if b.ndim > 3 else b[None]
-    ).reshape(a.shape)
+    in_a_row = (-1, *a.shape[-3:])
+    return run(a.reshape(in_a_row), b.reshape(in_a_row)).reshape(a.shape)
 
 
 def _check(a: Tensor, b: Tensor) -> None:
@@ -62,5 +62,6 @@ def _check(a: Tensor, b: Tensor) -> None:
         )
     if 0 in a.shape[-3:]:
         raise ValueError(
-            f"given pictures {tuple(a.shape)} without a pixel, expected a height, a width and channels of at least 1"
+            f"given pictures {tuple(a.shape)} without a pixel, "
+            "expected a height, a width and a number of channels of at least 1"
         )

@@ -1,8 +1,8 @@
 """The definition of `ssim` in plain torch, differentiable by autograd in any float type.
 
-Source: Wang et al. 2004, Image Quality Assessment: From Error Visibility to Structural Similarity, eq. 13, with
-the Gaussian window of its section III-B: 11 px wide, of standard deviation 1.5 px. Outside the pictures is black,
-as in Kerbl et al. 2023 (arXiv 2308.04079), section 5.
+Source: Wang et al. 2004, Image Quality Assessment: From Error Visibility to Structural Similarity, eq. 13,
+with the Gaussian window of its section III: 11 px wide, of standard deviation 1.5 px. Outside the pictures is
+black, as in the loss of Kerbl et al. 2023 (arXiv 2308.04079).
 """
 
 from __future__ import annotations

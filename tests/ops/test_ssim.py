@@ -255,7 +255,7 @@ def test_other_float_types_are_refused_by_name():
 
 def test_pictures_that_do_not_agree_are_refused():
     a, b = pictures(1, 12, 12, 3)
-    with pytest.raises((ValueError, TypeError), match="same shape|checking parameter|parameter 'b'"):
+    with pytest.raises((ValueError, TypeError), match=r"same shape|checking parameter|parameter 'b'"):
         ssim(a, b[:, :-1])
 
 
