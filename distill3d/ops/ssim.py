@@ -40,9 +40,9 @@ def ssim_inside(a: Float[Tensor, "*B H W C"], b: Float[Tensor, "*B H W C"]) -> F
 def ssim_map(a: Float[Tensor, "*B H W C"], b: Float[Tensor, "*B H W C"]) -> Float[Tensor, "*B H W C"]:
     """How alike the surroundings of each pixel are, from -1 to 1, which is for equal ones.
 
-    Differentiable in both pictures. Values are expected in 0 .. 1, the range that the two constants of SSIM stand
-    for; channels are compared one by one. Windows that hold a number which is not finite count as 0, without a
-    gradient.
+    Differentiable in both pictures. Values are expected in 0 .. 1, the range that the two constants of SSIM
+    stand for; channels are compared one by one. Windows that hold a number which is not finite count as 0,
+    without a gradient.
 
     Raises TypeError for other than float32 on a compiled backend, ValueError for shapes that do not agree and
     for pictures without a pixel.
