@@ -11,7 +11,11 @@ import distill3d.representations as folder
 from distill3d.camera import look_at, orbit
 from distill3d.scene import Scene
 
-SMALL = {"gaussians": {"count": 40, "limit": 80, "opacity": 0.5}, "voxels": {"resolution": 8, "samples": 24}}
+SMALL = {
+    "gaussians": {"count": 40, "limit": 80, "opacity": 0.5},
+    "voxels": {"resolution": 8, "samples": 24},
+    "mesh": {"subdivisions": 2},
+}
 KINDS = [module.name for module in pkgutil.iter_modules(folder.__path__)]
 
 
@@ -118,6 +122,6 @@ def test_the_seed_decides_the_start():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_impossible_start_is_refused_with_a_sentence(name):
-    options = {"gaussians": {"count": 0}, "voxels": {"resolution": 1}}
+    options = {"gaussians": {"count": 0}, "voxels": {"resolution": 1}, "mesh": {"radius": 0.0}}
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
         kind_of(name).start(**options[name])
