@@ -19,8 +19,8 @@ Stream::~Stream() {
     if (cudaGetDevice(&current) == cudaSuccess && current != previous_device) cudaSetDevice(previous_device);
 }
 
-void Stream::zero(void* memory, int64_t bytes) {
-    if (!failed && bytes > 0) check(cudaMemsetAsync(memory, 0, size_t(bytes), static_cast<cudaStream_t>(stream)));
+void Stream::fill(void* memory, unsigned char byte, int64_t bytes) {
+    if (!failed && bytes > 0) check(cudaMemsetAsync(memory, byte, size_t(bytes), static_cast<cudaStream_t>(stream)));
 }
 
 void Stream::copy(void* to, const void* from, int64_t bytes) {
@@ -33,8 +33,8 @@ void Stream::copy(void* to, const void* from, int64_t bytes) {
 Stream::Stream(const D3dLaunch& launch) : stream(launch.stream), previous_device(launch.device) {}
 Stream::~Stream() = default;
 
-void Stream::zero(void* memory, int64_t bytes) {
-    if (!failed && bytes > 0) std::memset(memory, 0, size_t(bytes));
+void Stream::fill(void* memory, unsigned char byte, int64_t bytes) {
+    if (!failed && bytes > 0) std::memset(memory, byte, size_t(bytes));
 }
 
 void Stream::copy(void* to, const void* from, int64_t bytes) {

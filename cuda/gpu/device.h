@@ -85,7 +85,8 @@ public:
 #endif
     }
 
-    void zero(void* device_memory, int64_t bytes);
+    void fill(void* device_memory, unsigned char byte, int64_t bytes);
+    void zero(void* device_memory, int64_t bytes) { fill(device_memory, 0, bytes); }
     void copy(void* to, const void* from, int64_t bytes);  // both on the device
 
 #if defined(__CUDACC__)
