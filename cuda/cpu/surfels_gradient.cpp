@@ -98,7 +98,7 @@ void unblend_surfel(const Tile& tile, const Place& place, const Listed& listed, 
             shade += load(tile.by_values + channel * PIXELS + pixel) *
                      (CHANNELS ? value[CHANNELS ? channel : 0] : listed.value(channel));
         DepthGradient<Wide> depth = tile.depth(pixel);
-        Part<Wide> part = unblend(state, depth, fragment, shade, listed.origin, listed.place);
+        SurfelPart<Wide> part = unblend(state, depth, fragment, shade, listed.origin, listed.place);
         add(moments, listed.surfel, fragment, part, depth, listed.origin, listed.place);
         for (int channel = 0; channel < channels; channel++) {
             Wide by_value = load(tile.by_values + channel * PIXELS + pixel);

@@ -110,13 +110,13 @@ D3D_INLINE void distortion_gradient(DepthGradient<F>& by, F by_distortion, F tra
 // The part of a pixel in one surfel: its weight, by which colours and normal receive the pixel's gradient, and
 // g = alpha dL/dalpha.
 template <class F>
-struct Part {
+struct SurfelPart {
     F weight, g;
 };
 
 // Undoes `blend`. `shade` is <colour and normal, gradient> at the pixel.
 template <class F, class S>
-D3D_INLINE Part<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, const SurfelFragment<F>& f, F shade,
+D3D_INLINE SurfelPart<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, const SurfelFragment<F>& f, F shade,
                            S origin, S place) {
     Mask<F> draws = f.seen & (pixel.last >= place);
     F alpha = select(draws, f.alpha, F{});
@@ -124,7 +124,7 @@ D3D_INLINE Part<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, 
     F before = pixel.transmittance * inverse;
     F m = f.inverse_z - origin;
     shade += by.by_depth * f.z + (by.by_mm * m + by.by_m) * m + by.by_one;
-    Part<F> part;
+    SurfelPart<F> part;
     part.weight = alpha * before;
     part.g = select(f.clamped, F{}, alpha * (before * shade - pixel.behind * inverse));
     pixel.behind += part.weight * shade;
@@ -143,7 +143,7 @@ struct SurfelMoments {
 };
 
 template <class F, class S>
-D3D_INLINE void add(SurfelMoments<F>& moments, const Surfel<S>& surfel, const Meeting<F>& f, const Part<F>& part,
+D3D_INLINE void add(SurfelMoments<F>& moments, const Surfel<S>& surfel, const Meeting<F>& f, const SurfelPart<F>& part,
                     const DepthGradient<F>& by, S origin, S place) {
     const F g = part.g;
     F m = f.inverse_z - origin;

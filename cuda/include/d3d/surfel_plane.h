@@ -42,7 +42,7 @@ struct SurfelFootprint {
 
 // What both directions need: the plane in the camera's frame and in the picture.
 template <class F>
-struct Plane {
+struct SurfelPlane {
     F point[3], inverse_depth, tan_x, tan_y;
     F unit[4], inverse_length, turn[3][3];  // the quaternion normalised, and its matrix
     F axis[2][3];                           // the disc's axes of one standard deviation, camera frame
@@ -50,8 +50,8 @@ struct Plane {
 };
 
 template <class F, class S>
-D3D_INLINE Plane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
-    Plane<F> p;
+D3D_INLINE SurfelPlane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
+    SurfelPlane<F> p;
     const auto& r = camera.rotation;
     for (int i = 0; i < 3; i++)
         p.point[i] = r[i][0] * g.mean[0] + r[i][1] * g.mean[1] + r[i][2] * g.mean[2] + camera.translation[i];
@@ -75,7 +75,7 @@ D3D_INLINE Plane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
 
 // The centre's position along the normal, which faces away from the camera where this is positive.
 template <class F, class S>
-D3D_INLINE F height_of(const Plane<F>& p, const Camera<S>& camera) {
+D3D_INLINE F height_of(const SurfelPlane<F>& p, const Camera<S>& camera) {
     const auto& r = camera.rotation;
     F along = F{};
     for (int i = 0; i < 3; i++)
@@ -87,7 +87,7 @@ D3D_INLINE F height_of(const Plane<F>& p, const Camera<S>& camera) {
 // t = 1 - reach² k², the first is an ellipse about -(reach² / t) J k with the covariance
 // (reach² / t) (J Jᵀ + (reach² / t) (J k)(J k)ᵀ); adding filter_px² / t to that makes room for the second.
 template <class F, class S>
-D3D_INLINE Splat<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
+D3D_INLINE Splat<F> bound_of(const SurfelPlane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
     F t = 1 - reach * reach * (p.k[0] * p.k[0] + p.k[1] * p.k[1]);
     Mask<F> bounded = t > S(1 - CROSSING * CROSSING);
     F inverse_t = 1 / t, grown = reach * reach * inverse_t;
@@ -113,7 +113,7 @@ D3D_INLINE Splat<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F 
 
 template <class F, class S>
 D3D_INLINE SurfelFootprint<F> project(const SurfelShape<F>& g, const Camera<S>& camera, F probe_x, F probe_y) {
-    Plane<F> p = plane_of(g, camera);
+    SurfelPlane<F> p = plane_of(g, camera);
     SurfelFootprint<F> f;
     Surfel<F>& s = f.surfel;
     s.x = camera.fx * p.tan_x + camera.cx + probe_x;
@@ -178,7 +178,7 @@ D3D_INLINE void wxyz_gradient(const F (&unit)[4], F inverse_length, const F (&m)
 template <class F, class S>
 D3D_INLINE SurfelGradient<F> project_gradient(const SurfelShape<F>& g, const Camera<S>& camera,
                                               const PlaneGradient<F>& by) {
-    Plane<F> p = plane_of(g, camera);
+    SurfelPlane<F> p = plane_of(g, camera);
     const auto& r = camera.rotation;
     SurfelGradient<F> out;
     F turn[3][3], by_tan_x = camera.fx * by.x, by_tan_y = camera.fy * by.y, over_depth = F{};
