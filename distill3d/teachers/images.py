@@ -26,8 +26,8 @@ from distill3d.rendering import Rendering
 class Images:
     """Photographs, as the cameras of a step and as what is to be seen from them.
 
-    Pictures stand in front of a colour drawn for each, the photograph and the rendering alike, so that what is
-    clear in one must be clear in the other, and what is opaque opaque.
+    Pictures stand in front of a colour drawn for each, the photograph and the rendering alike, so that what
+    is clear in one must be clear in the other, and what is opaque opaque.
     """
 
     photographs: Photographs
@@ -46,7 +46,9 @@ class Images:
 
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
         if self._taken is None or self._taken[0] is not cameras:
-            raise ValueError("given cameras that are not those of this step; use the teacher as the run's rig")
+            raise ValueError(
+                "given cameras that are not those of this step; use the teacher as the run's rig"
+            )
         picked, photographs = self._taken[1], self._fitting(cameras.width, cameras.height)
         background = moment.uniform(len(picked), 3)
         truth = over(photographs.rgba[picked], background)
@@ -87,7 +89,9 @@ def shrunk(photographs: Photographs, width: int, height: int) -> Photographs:
     """The photographs at a smaller size; a pixel counts only where all that went into it does."""
 
     def smaller(table: Tensor) -> Tensor:
-        return interpolate(table.permute(0, 3, 1, 2).float(), (height, width), mode="area").permute(0, 2, 3, 1)
+        return interpolate(table.permute(0, 3, 1, 2).float(), (height, width), mode="area").permute(
+            0, 2, 3, 1
+        )
 
     return replace(
         photographs,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import doctor, generate, world
+from distill3d.commands import _training, doctor, world
 from distill3d.errors import UserError
 from tests.commands.conftest import Said
 
@@ -230,7 +230,7 @@ def test_the_doctor_says_what_would_mend_a_backend(monkeypatch: pytest.MonkeyPat
 def test_two_interrupts_in_a_step_do_not_wait_for_it() -> None:
     import signal
 
-    with generate._patience() as asked:
+    with _training._patience() as asked:
         signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):
