@@ -2,8 +2,8 @@
 
 Per Gaussian, in streams of their own: the centre in fixed point (24 bits an axis), 8 bits of opacity, 24 of
 colour, 8 of each log scale, a quaternion, and 8 bits of each higher coefficient, colour by colour. Versions
-1 to 3 are one gzip stream of header and data; version 4 is a plain header, a table of contents, and a zstandard
-stream for each.
+1 to 3 are one gzip stream of header and data; version 4 has a plain header, a table of contents and a
+zstandard stream for each.
 
 The file's camera axes are right, up, back where a PLY's are right, down, forward: half a turn around x.
 """
