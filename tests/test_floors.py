@@ -39,7 +39,7 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures", "data"),
+    "PIL": ("pictures", "data", "formats"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

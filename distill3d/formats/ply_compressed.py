@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
+from distill3d.formats._order import morton
 from distill3d.formats.ply import read_element
 from distill3d.sh import degree_0_from_rgb, rgb_from_degree_0
 
@@ -65,7 +66,7 @@ def read(data: bytes) -> dict[str, Tensor]:
 def write(state: dict[str, Tensor]) -> bytes:
     """The file for the state of a Gaussians scene. Gaussians near each other are put side by side first."""
     values = {n: v.detach().cpu().float() for n, v in state.items() if isinstance(v, Tensor) and v.ndim}
-    order = _morton(values["means"])
+    order = morton(values["means"])
     means, scales = (
         values["means"][order].numpy(),
         values["log_scales"][order].clamp(-LARGEST_SCALE, LARGEST_SCALE).numpy(),
@@ -173,17 +174,3 @@ def _packed_rotations(wxyz: np.ndarray) -> np.ndarray:
     unit = unit * np.where(np.take_along_axis(unit, largest[:, None], 1) < 0, -1, 1)
     others = np.take_along_axis(unit, OTHERS[largest], 1) * np.float32(np.sqrt(0.5)) + 0.5
     return _packed(others, ((20, 10), (10, 10), (0, 10))) | (largest.astype(np.uint32) << np.uint32(30))
-
-
-def _morton(means: Tensor) -> Tensor:
-    """The order of the centres along a Z-curve of 1024 cells a side."""
-    if not len(means):
-        return torch.zeros(0, dtype=torch.int64)
-    finite = means.nan_to_num()
-    low, high = finite.amin(0), finite.amax(0)
-    cells = ((finite - low) / (high - low).clamp_min(1e-12) * 1023).long().clamp(0, 1023)
-    code = torch.zeros(len(means), dtype=torch.int64)
-    for bit in range(10):
-        for axis in range(3):
-            code |= ((cells[:, axis] >> bit) & 1) << (3 * bit + axis)
-    return code.argsort(stable=True)

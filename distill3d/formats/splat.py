@@ -1,7 +1,8 @@
 """.splat: 32 bytes for each Gaussian and no header (antimatter15's web viewer), degree 0 only.
 
 Three float32 of the centre, three of the scales (not their logarithms), four bytes of red, green, blue and
-opacity as they are seen, and four of the quaternion wxyz, 128 standing for 0. The largest and most opaque come first.
+opacity as they are seen, and four of the quaternion wxyz, 128 standing for 0. The largest and most opaque
+Gaussians come first.
 """
 
 from __future__ import annotations
