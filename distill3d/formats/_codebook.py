@@ -19,7 +19,7 @@ def of_numbers(values: Float[Tensor, "N"], size: int = 256) -> tuple[Float[Tenso
     low, high = values.min(), values.max()
     centres = low + (high - low) * (torch.arange(BINS) + 0.5) / BINS
     counts = torch.histc(values, BINS, float(low), float(high) if high > low else float(low) + 1)
-    # Codes start half by the density's cube root, which is nearly where they end, and half evenly, for the tails.
+    # Codes start by the cube root of the density, which is nearly where they end, and half evenly.
     density = counts.double().pow(1 / 3)
     spread = torch.cumsum(density + density.sum() / BINS, 0)
     at = (torch.arange(size, dtype=torch.float64) + 0.5) / size * spread[-1]

@@ -91,7 +91,7 @@ def write(state: dict[str, Tensor]) -> bytes:
         "packed_scale": _packed(vertices["packed_scale"], BITS),
         "packed_color": _packed(colour, ((24, 8), (16, 8), (8, 8), (0, 8))),
     }
-    rest = values["sh"][order][:, 1:].mT.reshape(len(order), -1).numpy()
+    rest = values["sh"][order][:, 1:].mT.flatten(1).numpy()
     return _file(chunks, packed, np.clip((rest / 8 + 0.5) * 256, 0, 255).astype(np.uint8))
 
 
@@ -120,9 +120,13 @@ def _higher(data: bytes, count: int) -> Tensor:
         return torch.zeros(count, 0, 3)
     rows = read_element(data, "sh")
     names = [n for n in rows.dtype.names or () if n.startswith("f_rest_")]
-    if len(rows) != count or len(names) not in REST_COUNTS:
-        raise UserError(f"the PLY has {len(rows)} rows of {len(names)} coefficients for {count} Gaussians")
-    table = np.stack([rows[f"f_rest_{i}"] for i in range(len(names))], 1).astype(np.float32)
+    wanted = [f"f_rest_{i}" for i in range(len(names))]
+    if len(rows) != count or len(names) not in REST_COUNTS or set(names) != set(wanted):
+        raise UserError(
+            f"the PLY has {len(rows)} rows of {len(names)} coefficients for {count} Gaussians; expected as many "
+            f"rows, of f_rest_0 to {', '.join(f'f_rest_{n - 1}' for n in REST_COUNTS)}"
+        )
+    table = np.stack([rows[name] for name in wanted], 1).astype(np.float32)
     values = ((table + 0.5) / 256 - 0.5) * 8
     return torch.from_numpy(values.reshape(count, 3, len(names) // 3)).mT.contiguous()
 

@@ -1,10 +1,9 @@
 """SOG, version 2: Gaussians as lossless WebP pictures in a zip (PlayCanvas, developer.playcanvas.com).
 
 A pixel stands for a Gaussian. means_l and means_u hold the low and high bytes of sign(x) ln(1 + |x|) between
-the bounds in meta.json; quats the three smaller of wxyz in ±1/√2, and 252 plus the largest's index as alpha;
-scales and sh0 the places of log scales and degree-0 coefficients in codebooks of 256, with the opacity as sh0's
-alpha; shN_labels the 16-bit place of the higher coefficients in a palette, which shN_centroids shows, 64 to a
-row.
+the bounds in meta.json; quats the three smaller of wxyz in ±1/√2, and 252 plus the index of the largest;
+scales and sh0 the places of log scales and degree-0 colours in codebooks of 256, with the opacity as alpha;
+shN_labels the 16-bit place of the higher coefficients in a palette, which shN_centroids shows, 64 to a row.
 """
 
 from __future__ import annotations

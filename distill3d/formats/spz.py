@@ -62,7 +62,9 @@ def read(data: bytes) -> dict[str, Tensor]:
     means = _positions(position, count, version, fraction_bits)
     return {
         "means": torch.from_numpy(means * TURN_MEANS),
-        "wxyz": torch.from_numpy(_rotations(rotation.reshape(count, -1), version) * TURN_WXYZ),
+        "wxyz": torch.from_numpy(
+            _rotations(rotation.reshape(count, 3 if version < 3 else 4), version) * TURN_WXYZ
+        ),
         "log_scales": torch.from_numpy(scale.reshape(count, 3).astype(np.float32) / 16 - 10),
         "opacity_logits": torch.from_numpy(np.log(unit / (1 - unit)).astype(np.float32)),
         "sh": torch.from_numpy(np.concatenate([dc.astype(np.float32), higher * _turn(degree)], 1)),
