@@ -56,8 +56,8 @@ def _splats(content: Any) -> Mapping[str, Any]:
     if isinstance(content, Mapping) and isinstance(content.get("splats"), Mapping):
         return content["splats"]
     pipeline = content.get("pipeline") if isinstance(content, Mapping) else None
-    for prefix in NERFSTUDIO if isinstance(pipeline, Mapping) else ():
-        if f"{prefix}means" in pipeline:
+    for prefix in NERFSTUDIO:
+        if isinstance(pipeline, Mapping) and f"{prefix}means" in pipeline:
             names = {"sh0": "features_dc", "shN": "features_rest"}
             keys = [*GSPLAT.values(), "sh0", "shN"]
             return {

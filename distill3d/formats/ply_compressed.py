@@ -123,8 +123,8 @@ def _higher(data: bytes, count: int) -> Tensor:
     wanted = [f"f_rest_{i}" for i in range(len(names))]
     if len(rows) != count or len(names) not in REST_COUNTS or set(names) != set(wanted):
         raise UserError(
-            f"the PLY has {len(rows)} rows of {len(names)} coefficients for {count} Gaussians; expected as many "
-            f"rows, of f_rest_0 to {', '.join(f'f_rest_{n - 1}' for n in REST_COUNTS)}"
+            f"the PLY has {len(rows)} rows of {len(names)} coefficients for {count} Gaussians; "
+            f"expected as many rows, of f_rest_0 to {', '.join(f'f_rest_{n - 1}' for n in REST_COUNTS)}"
         )
     table = np.stack([rows[name] for name in wanted], 1).astype(np.float32)
     values = ((table + 0.5) / 256 - 0.5) * 8
