@@ -12,6 +12,7 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.ops import _library as c
 from distill3d.ops import _splat_abi as abi
+from distill3d.ops._room import room_for
 from distill3d.ops._splat_kernels import refuse_gradients
 
 
@@ -145,7 +146,8 @@ def _bins(
     to_project = (histogram.data_ptr(), needed.data_ptr(), launch)
     c.check(kernels.d3d_surfels_project(byref(cameras), shapes, footprints, *to_project))
 
-    pairs = like.new_empty(int(needed), 2, dtype=torch.int32)
+    room = room_for(("surfels", views, count, cameras.width, cameras.height), needed)
+    pairs = like.new_empty(room, 2, dtype=torch.int32)
     tile_start = like.new_empty(tile_starts, dtype=torch.int32)
     bins = abi.Bins(splats, seen, radius_px, first_slot, needed, tile_start, pairs)
     scratch = c.workspace(kernels.d3d_splat_bin_bytes(cameras, count, len(pairs), launch), like.device)

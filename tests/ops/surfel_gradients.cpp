@@ -112,7 +112,7 @@ static void check_pixel(bool filtered) {
         SurfelMoments<double> m{};
         Scene::Parameters& p = scene.surfels[i];
         SurfelFragment<double> fragment = scene.fragment(i);
-        Part<double> part = unblend(back, by_depth, fragment, scene.shades[i], scene.origin, double(i));
+        SurfelPart<double> part = unblend(back, by_depth, fragment, scene.shades[i], scene.origin, double(i));
         add(m, scene.surfel(i), fragment, part, by_depth, scene.origin, double(i));
         PlaneGradient<double> by = plane_gradient(m, 1 / p.depth, {0., 0., 0.});
         auto loss = [&] { return scene.loss(); };
