@@ -1,7 +1,7 @@
 # make demo      install, then make a red robot from words and look at it
 # make test      the fast tests        make test-all   also the slow ones
 # make lint      format, lint, types   make clean      remove all that make has made
-# make kernels   build the compiled kernels alone, for work on them
+# make kernels   build the compiled kernels alone, for work on them; make emulated   the CUDA ones, to run on the CPU
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
 
-.PHONY: demo test test-all lint kernels clean
+.PHONY: demo test test-all lint kernels emulated clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/distill3d generate "a red robot" --seed 0
@@ -32,6 +32,10 @@ kernels:
 	cmake -S . -B build/kernels -G Ninja -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(CURDIR)/build/kernels/lib $(CMAKE_FLAGS)
 	cmake --build build/kernels
 
+# The CUDA kernels for the emulator, in the same place.
+emulated: CMAKE_FLAGS += -DD3D_EMULATED=ON
+emulated: kernels
+
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 
@@ -46,5 +50,5 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 # An installation that follows the Python sources; only a change of the kernels calls for another.
 $(VENV)/dev.stamp: $(KERNELS) | $(BIN)/python
 	$(PIP) "scikit-build-core>=0.10" cmake ninja
-	$(PIP) --no-build-isolation --editable ".[dev]"
+	$(PIP) --no-build-isolation --editable ".[dev]" --config-settings=cmake.define.D3D_EMULATED=ON
 	touch $@

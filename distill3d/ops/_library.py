@@ -49,7 +49,7 @@ class CCameras(ctypes.Structure):
 
 
 class CLaunch(ctypes.Structure):
-    _fields_ = [("threads", c_int32), ("stream", c_void_p)]
+    _fields_ = [("threads", c_int32), ("device", c_int32), ("stream", c_void_p)]
 
 
 CAMERAS, LAUNCH = POINTER(CCameras), POINTER(CLaunch)
@@ -76,6 +76,10 @@ class Kernels:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
+
+    def has(self, name: str) -> bool:
+        """Whether the library has a function."""
+        return hasattr(self._library, name)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -179,6 +183,12 @@ def library(name: str) -> Kernels:
     return loaded[1]
 
 
+def missing(name: str, prefix: str) -> list[str]:
+    """The declared functions beginning with `prefix` that one of LIBRARIES lacks."""
+    kernels = library(name)
+    return [function for function in _SIGNATURES if function.startswith(prefix) and not kernels.has(function)]
+
+
 def check(status: int) -> None:
     """Raise what a kernel's status says."""
     if status != 0:
@@ -187,8 +197,10 @@ def check(status: int) -> None:
 
 def launch(device: torch.device) -> CLaunch:
     """As many threads as torch uses; on a CUDA device, torch's current stream."""
-    stream = torch.cuda.current_stream(device).cuda_stream if device.type == "cuda" else None
-    return CLaunch(torch.get_num_threads(), stream)
+    if device.type != "cuda":
+        return CLaunch(torch.get_num_threads(), 0, None)
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return CLaunch(torch.get_num_threads(), index, torch.cuda.current_stream(device).cuda_stream)
 
 
 def workspace(byte_count: int, device: torch.device) -> Tensor:

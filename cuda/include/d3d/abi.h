@@ -30,6 +30,7 @@ typedef enum D3dStatus {
 
 typedef struct D3dLaunch {
     int32_t threads;
+    int32_t device; /* of the stream */
     void* stream;
 } D3dLaunch;
 
