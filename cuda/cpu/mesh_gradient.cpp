@@ -2,9 +2,9 @@
 
 #include "cameras.h"
 #include "d3d/abi_mesh.h"
+#include "d3d/in_camera.h"
 #include "d3d/mesh.h"
 #include "groups.h"
-#include "in_camera.h"
 
 using namespace d3d;
 
