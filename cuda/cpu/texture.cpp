@@ -100,6 +100,7 @@ int32_t d3d_texture_gradient(const D3dPyramid* pyramid, const D3dSamples* sample
     const int channels = pyramid->channels;
     Reader reader{*pyramid, *samples};
     Work work(reader, *launch, memory);
+    if (work.items.too_many()) return D3D_TOO_MANY_PAIRS;
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
     for (int64_t sample = 0; sample < reader.count(); sample++)
         sample_gradient(reader, sample, by_out + sample * channels, *by);

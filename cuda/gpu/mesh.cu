@@ -17,6 +17,8 @@ using Key = unsigned long long;
 constexpr int THREADS = 256, TILE = 32;
 constexpr int LANE_PIXELS = 16, WARP_PIXELS = 1024;  // boxes of so many pixels are drawn by a lane, by a warp
 
+D3D_INLINE int tiles_over(int pixels) { return (pixels + TILE - 1) / TILE; }
+
 struct Setup {
     Arena arena;
     Triangle* triangles;  // [views, faces]
@@ -87,8 +89,10 @@ __global__ void draw_large(D3dCameras cameras, int64_t faces, const Triangle* tr
                            const int32_t* queued, Key* keys) {
     SHARED(int32_t[THREADS], meeting);
     SHARED(int32_t, count);
-    const int64_t view = blockIdx.z;
-    const int left = blockIdx.x * TILE, top = blockIdx.y * TILE, thread = threadIdx.x;
+    const int columns = tiles_over(cameras.width), tiles = columns * tiles_over(cameras.height);
+    const int64_t view = blockIdx.x / tiles;
+    const int tile = blockIdx.x % tiles, left = tile % columns * TILE, top = tile / columns * TILE;
+    const int thread = threadIdx.x;
     const Triangle* of_view = triangles + view * faces;
     Key* at = keys + view * cameras.height * cameras.width;
     for (int32_t first = 0; first < queued[view]; first += THREADS) {
@@ -163,9 +167,10 @@ int32_t d3d_mesh_rasterize(const D3dCameras* cameras, const D3dMesh* mesh, void*
     const int64_t faces = mesh->face_count;
     stream.zero(keys, d3d_mesh_rasterize_bytes(cameras, 0));
     stream.run(draw_small, Grid::over(cameras->views * faces, THREADS), *cameras, faces, setup.triangles, keys);
-    dim3 tiles((cameras->width + TILE - 1) / TILE, (cameras->height + TILE - 1) / TILE, unsigned(cameras->views));
+    int64_t tiles = int64_t(tiles_over(cameras->width)) * tiles_over(cameras->height) * cameras->views;
     if (faces > 0)
-        stream.run(draw_large, Grid(tiles, THREADS), *cameras, faces, setup.triangles, setup.queue, setup.queued, keys);
+        stream.run(draw_large, Grid(unsigned(tiles), THREADS), *cameras, faces, setup.triangles, setup.queue,
+                   setup.queued, keys);
     stream.run(write_fragments, Grid::over(cameras->views * cameras->height * cameras->width, THREADS), *cameras, faces,
                setup.triangles, keys, *fragments);
     return stream.status();
