@@ -45,8 +45,8 @@ class Fibre {
 public:
     // `entry` must never return.
     void start(const Stack& stack, void (*entry)()) {
-        auto top = reinterpret_cast<void**>(stack.bottom() + STACK_BYTES - 16);
-        top[-1] = reinterpret_cast<void*>(entry);  // where the first switch goes; `top` is aligned as after a call
+        auto top = reinterpret_cast<void**>(stack.bottom() + STACK_BYTES - 24);  // a call leaves it 8 past 16
+        top[-1] = reinterpret_cast<void*>(entry);  // where the first switch goes
         saved = top - 7;                           // six registers below it, whose values do not matter
     }
     void enter() { d3d_switch_stack(&outside, saved); }
