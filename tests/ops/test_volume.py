@@ -291,7 +291,7 @@ def test_edges_stand_at_even_shares_of_the_weights(machine):
 
 
 def test_resampling_agrees_with_the_definition(kernels):
-    samples, _, log_density, _ = scene(kernels.size([40, 0, 1, 9] * 8, [6, 0, 1]))
+    samples, _, log_density, _ = scene(kernels.size([40, 0, 9, 1] * 8, [6, 0, 1]))
     weights = log_density.exp()
     weights[3], weights[:2], weights[-1] = -1, 0, 0
     jitter = torch.rand(len(samples.offsets) - 1, generator=torch.Generator().manual_seed(2))

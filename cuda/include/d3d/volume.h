@@ -57,11 +57,10 @@ D3D_INLINE F absorb_gradient(F shade, F behind, F beyond) {
 // is positive. The definition is proposal_reference.resample.
 D3D_INLINE void resample_ray(const float* starts, const float* ends, const float* weights, int64_t samples,
                              float jitter, int count, float* edges) {
-    float total = 0;
-    for (int64_t i = 0; i < samples; i++) total += greater(weights[i], 0.f);
-    auto share = [&](int64_t i) { return total > 0 ? greater(weights[i], 0.f) : ends[i] - starts[i]; };
-    if (!(total > 0))
-        for (int64_t i = 0; i < samples; i++) total += share(i);
+    float weighed = 0, total = 0;
+    for (int64_t i = 0; i < samples; i++) weighed += greater(weights[i], 0.f);
+    auto share = [&](int64_t i) { return weighed > 0 ? greater(weights[i], 0.f) : ends[i] - starts[i]; };
+    for (int64_t i = 0; i < samples; i++) total += share(i);
     float before = 0;
     int64_t i = 0;
     for (int edge = 0; edge <= count; edge++) {
