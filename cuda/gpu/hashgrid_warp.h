@@ -46,19 +46,33 @@ __device__ __forceinline__ DeviceEntry<FEATURES> encode_point(const D3dHashGrid&
     return sum;
 }
 
-// Calls visit(dimensions, features) with constants that a template can take.
+// A number as a type, on host and device.
+template <int NUMBER>
+struct Constant {
+    __host__ __device__ constexpr operator int() const { return NUMBER; }
+};
+
+// Calls visit(dimensions, features) with constants that a template can take. `visit` may be of the host or of the
+// device, which nvcc otherwise warns of.
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
+template <int DIMENSIONS, class Visit>
+__host__ __device__ void with_features(int features, Visit visit) {
+    switch (features) {
+        case 1: return visit(Constant<DIMENSIONS>{}, Constant<1>{});
+        case 2: return visit(Constant<DIMENSIONS>{}, Constant<2>{});
+        case 4: return visit(Constant<DIMENSIONS>{}, Constant<4>{});
+        default: return visit(Constant<DIMENSIONS>{}, Constant<8>{});
+    }
+}
+#if defined(__CUDACC__)
+#pragma nv_exec_check_disable
+#endif
 template <class Visit>
-void with_grid_sizes(const D3dHashGrid& grid, Visit visit) {
-    auto with_features = [&](auto dimensions) {
-        switch (grid.features) {
-            case 1: return visit(dimensions, std::integral_constant<int, 1>{});
-            case 2: return visit(dimensions, std::integral_constant<int, 2>{});
-            case 4: return visit(dimensions, std::integral_constant<int, 4>{});
-            default: return visit(dimensions, std::integral_constant<int, 8>{});
-        }
-    };
-    if (grid.dimensions == 2) return with_features(std::integral_constant<int, 2>{});
-    with_features(std::integral_constant<int, 3>{});
+__host__ __device__ void with_grid_sizes(const D3dHashGrid& grid, Visit visit) {
+    if (grid.dimensions == 2) return with_features<2>(grid.features, visit);
+    with_features<3>(grid.features, visit);
 }
 
 }  // namespace d3d
