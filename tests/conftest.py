@@ -41,13 +41,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Keep the reasons of backends that are not usable for the last line."""
+    """Keep the last line: what ran, and what could not with the beginning of the reason."""
     from distill3d.ops.backends import backends
 
     ran = ", ".join(f"{name} ({count} operations)" for name, count in sorted(BACKENDS_RUN.items())) or "none"
-    unusable = [f"{name}: {state}" for name, state in backends().items() if state != "usable"]
-    config = terminalreporter.config
-    config.stash[LAST_LINE] = "; not usable ".join([f"backends that ran: {ran}", *unusable])
+    states = {name: state for name, state in backends().items() if state != "usable"}
+    unusable = ", ".join(f"{name} ({short(state)})" for name, state in states.items())
+    line = f"backends that ran: {ran}" + (f"; not usable: {unusable}" if unusable else "")
+    terminalreporter.config.stash[LAST_LINE] = line
+
+
+def short(reason: str) -> str:
+    """A reason in a few words: what to do is left to `distill3d doctor`."""
+    known = {"not installed": "not installed", "no CUDA device": "no GPU", "CUDA devices only": "no GPU"}
+    known |= {"are missing": "not built"}
+    return next((words for part, words in known.items() if part in reason), reason.partition(";")[0])
 
 
 LAST_LINE = pytest.StashKey[str]()

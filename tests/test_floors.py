@@ -40,7 +40,7 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures",),
+    "PIL": ("pictures", "data", "formats", "bench"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

@@ -7,6 +7,7 @@
 #include "cameras.h"
 #include "d3d/abi_mesh.h"
 #include "d3d/mesh.h"
+#include "in_camera.h"
 
 using namespace d3d;
 
@@ -25,12 +26,6 @@ struct Setup {
           triangles(static_cast<Triangle*>(memory)),
           histogram(reinterpret_cast<int32_t*>(triangles + cameras.views * mesh.face_count)) {}
 };
-
-void in_camera(const float* vertex, const Camera<double>& camera, double (&out)[3]) {
-    for (int i = 0; i < 3; i++)
-        out[i] = camera.rotation[i][0] * vertex[0] + camera.rotation[i][1] * vertex[1] +
-                 camera.rotation[i][2] * vertex[2] + camera.translation[i];
-}
 
 template <class Visit>
 void for_each_tile(const Triangle& t, const Tiles& tiles, Visit visit) {
@@ -66,6 +61,14 @@ void draw(const Triangle& t, int32_t face, int left, int top, float near, float 
     }
 }
 
+void write_derivatives(const Triangle& t, const float* barycentric, float depth, float* out) {
+    for (int corner = 0; corner < 3; corner++) {
+        float by_pixel[2];
+        derivatives(t, corner, barycentric[corner], depth, by_pixel);
+        std::copy_n(by_pixel, 2, out + 2 * corner);
+    }
+}
+
 void write(const Buffer& buffer, const Triangle* triangles, int left, int top, int64_t view, const D3dCameras& cameras,
            const D3dFragments& fragments) {
     int columns = std::min(TILE, cameras.width - left), rows = std::min(TILE, cameras.height - top);
@@ -77,6 +80,7 @@ void write(const Buffer& buffer, const Triangle* triangles, int left, int top, i
             fragments.depth[at] = 0;
             float* barycentric = fragments.barycentric + 3 * at;
             barycentric[0] = barycentric[1] = barycentric[2] = 0;
+            if (fragments.derivatives) std::fill_n(fragments.derivatives + 6 * at, 6, 0.f);
             if (face < 0) continue;
             const Triangle& t = triangles[face];
             Sample<float> s = sample(t, float(left + column - t.left), float(top + row - t.top));
@@ -84,6 +88,7 @@ void write(const Buffer& buffer, const Triangle* triangles, int left, int top, i
             for (float& share : s.share) share = greater(share, 0.f), total += share;
             for (int i = 0; i < 3; i++) barycentric[i] = s.share[i] / total;
             fragments.depth[at] = 1 / s.inverse_depth;
+            if (fragments.derivatives) write_derivatives(t, barycentric, fragments.depth[at], fragments.derivatives + 6 * at);
         }
     }
 }

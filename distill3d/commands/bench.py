@@ -14,6 +14,7 @@ from distill3d.commands import _flags
 from distill3d.errors import UserError, given_by_user
 
 HELP = "distill3d bench --help"
+PRINTED = Path("-")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Options:
     """What every benchmark can be told."""
 
     json: _flags.File = None
-    """Keep what is measured in this file, run by run. Runs that it holds already are not repeated."""
+    """Keep what is measured in this file, run by run. Runs that it holds already are not repeated. Without a
+    file, print it at the end instead of the table."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
         print(_overview())
         return 0
     name, *rest = argv
-    options = _flags.parse(options_class(name), rest, f"bench {name}")
+    options = _flags.parse(options_class(name), _with_file(rest), f"bench {name}")
 
     from distill3d.bench._benchmark import Results
 
@@ -38,22 +40,36 @@ def main(argv: Sequence[str]) -> int:
     given = {name: value for name, value in dataclasses.asdict(options).items() if name not in shared}
     with given_by_user():
         benchmark = plugins.load("bench", name, "benchmark", HELP)(**given)
-    if options.json is not None:
-        about = {"benchmark": name, **_conditions(benchmark.jobs)}
+    about = {"benchmark": name, **_conditions(benchmark.jobs)}
+    printed = options.json == PRINTED
+    if options.json is not None and not printed:
         benchmark.results = Results(
             _earlier(options.json, about),
             lambda records: _write(options.json, about | {"options": given, "results": records}),
         )
     for line in benchmark.lines():
-        print(line, flush=True)
+        if not printed:
+            print(line, flush=True)
+    if printed:
+        content = about | {"options": given, "results": benchmark.results.records}
+        print(json.dumps(content, indent=2, default=str))
     return 0
+
+
+def _with_file(argv: Sequence[str]) -> list[str]:
+    """`--json` without a file is given PRINTED."""
+    words = list(argv)
+    for i in reversed(range(len(words))):
+        if words[i] == "--json" and (i + 1 == len(words) or words[i + 1].startswith("--")):
+            words.insert(i + 1, str(PRINTED))
+    return words
 
 
 def _overview() -> str:
     kinds = plugins.menu("bench")
     width = max(map(len, kinds))
     lines = [f"  {name:{width}}  {line}" for name, line in kinds.items()]
-    usage = "usage: distill3d bench NAME [--help] [--json FILE] …"
+    usage = "usage: distill3d bench NAME [--help] [--json [FILE]] …"
     return "\n".join([usage, "", *lines, "", "Begin with:  distill3d bench kinds --kinds robot"])
 
 
@@ -107,4 +123,4 @@ def _write(path: Path | None, content: dict[str, Any]) -> None:
     from distill3d import atomic
 
     if path is not None:
-        atomic.write(path, (json.dumps(content, indent=2) + "\n").encode())
+        atomic.write(path, (json.dumps(content, indent=2, default=str) + "\n").encode())

@@ -36,18 +36,14 @@ def inverse_corners(
     return torch.where(volume[:, None, None] == 0, torch.nan, rows / volume[:, None, None])
 
 
-def rasterize_one(
-    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], camera: Cameras
-) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W 3"], Float[Tensor, "H W"]]:
-    """Triangle, barycentric and depth for one camera; see `distill3d.ops.mesh.rasterize`."""
-    fx, fy, cx, cy = camera.intrinsics.to(vertices).unbind()
-    x = (torch.arange(camera.width).to(vertices) + 0.5 - cx) / fx
-    y = (torch.arange(camera.height).to(vertices) + 0.5 - cy) / fy
-    rays = torch.stack(
-        [*torch.meshgrid(x, y, indexing="xy"), torch.ones(camera.height, camera.width).to(vertices)], -1
-    )
+def visible(
+    vertices: Float[Tensor, "V 3"],
+    faces: Int[Tensor, "F 3"],
+    camera: Cameras,
+    rays: Float[Tensor, "H W 3"],
+) -> Int[Tensor, "H W"]:
+    """The nearest triangle of each pixel, or -1."""
     inverse = inverse_corners(vertices, faces, camera)
-
     nearest = torch.zeros_like(rays[..., 0])
     triangle = torch.full(nearest.shape, -1, dtype=torch.int32, device=vertices.device)
     for first in range(0, len(faces), TRIANGLES_AT_ONCE):
@@ -58,19 +54,46 @@ def rasterize_one(
         best, which = torch.where(inside & in_depth, inverse_depth, 0).max(0)
         triangle = torch.where(best > nearest, (first + which).int(), triangle)
         nearest = torch.maximum(best, nearest)
+    return triangle
 
-    shares = (
-        torch.einsum("hwij,hwj->hwi", inverse[triangle.clamp_min(0).long()], rays) if len(faces) else rays
-    )
-    empty = triangle < 0
-    shares = shares.clamp_min(0) / shares.clamp_min(0).sum(-1, keepdim=True)
-    return triangle, torch.where(empty[..., None], 0, shares), torch.where(empty, 0, 1 / nearest)
+
+def rays_in_camera(camera: Cameras, like: Tensor) -> Float[Tensor, "H W 3"]:
+    """Directions through pixel centres in the camera's frame, with z = 1."""
+    fx, fy, cx, cy = camera.intrinsics.to(like).unbind()
+    x = (torch.arange(camera.width).to(like) + 0.5 - cx) / fx
+    y = (torch.arange(camera.height).to(like) + 0.5 - cy) / fy
+    one = torch.ones(camera.height, camera.width).to(like)
+    return torch.stack([*torch.meshgrid(x, y, indexing="xy"), one], -1)
+
+
+def rasterize_one(
+    vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], camera: Cameras
+) -> tuple[Int[Tensor, "H W"], Float[Tensor, "H W 3"], Float[Tensor, "H W"], Float[Tensor, "H W 3 2"]]:
+    """Triangle, barycentric, depth and derivatives for one camera; see `distill3d.ops.mesh.rasterize`."""
+    rays = rays_in_camera(camera, vertices)
+    with torch.no_grad():
+        triangle = visible(vertices, faces, camera, rays)
+    seen = triangle >= 0
+    inverse = inverse_corners(vertices, faces[triangle[seen].long()], camera)
+    w = torch.einsum("pij,pj->pi", inverse, rays[seen])
+    inverse_depth, kept = w.sum(-1), w.clamp_min(0)
+    b = kept / kept.sum(-1, keepdim=True)
+    by_pixel = (inverse[..., :2] / camera.intrinsics[:2].to(vertices)).detach()
+    slopes = by_pixel - b.detach()[..., None] * by_pixel.sum(1, keepdim=True)
+
+    def picture(values: Tensor) -> Tensor:
+        return values.new_zeros(*seen.shape, *values.shape[1:]).index_put((seen,), values)
+
+    derivatives = slopes / inverse_depth.detach()[:, None, None]
+    return triangle, picture(b), picture(1 / inverse_depth), picture(derivatives)
 
 
 def rasterize(
     vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"], cameras: Cameras
-) -> tuple[Int[Tensor, "*B H W"], Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W"]]:
-    """Triangle, barycentric and depth for every camera, one after the other."""
+) -> tuple[
+    Int[Tensor, "*B H W"], Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W"], Float[Tensor, "*B H W 3 2"]
+]:
+    """Triangle, barycentric, depth and derivatives for every camera, one after the other."""
     parts = [rasterize_one(vertices, faces, camera) for camera in each(cameras)]
     return tuple(
         torch.stack(part).reshape(*cameras.shape, *part[0].shape) for part in zip(*parts, strict=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import doctor, generate, world
+from distill3d.commands import _training, world
 from distill3d.errors import UserError
 from tests.commands.conftest import Said
 
@@ -208,29 +208,10 @@ def test_words_of_the_world_are_listed_by_class(distill3d: Run) -> None:
     assert kinds.split()[1].endswith(",") and "robot" in said.out and "red" in said.out
 
 
-def test_the_doctor_tries_every_backend(distill3d: Run) -> None:
-    import json
-
-    from distill3d.ops.backends import backends
-
-    said = distill3d("doctor", "--json")
-    findings = {f["backend"]: f for f in json.loads(said.out)["backends"]}
-    assert set(findings) == set(backends())
-    assert findings["reference"]["works"]
-    assert said.code == (0 if findings["cpu"]["works"] else 1)
-
-
-def test_the_doctor_says_what_would_mend_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    missing = doctor._finding("cpu", "the library is missing")
-    assert not missing.works and missing.detail == "the library is missing" and "pip install" in missing.mend
-    crashed = doctor._finding("nonsense", "usable")
-    assert not crashed.works and "nonsense" in crashed.detail
-
-
 def test_two_interrupts_in_a_step_do_not_wait_for_it() -> None:
     import signal
 
-    with generate._patience() as asked:
+    with _training._patience() as asked:
         signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):

@@ -7,40 +7,31 @@ from dataclasses import replace
 
 import pytest
 import torch
-import trimesh
-from torch import Tensor
 from torch.testing import assert_close
 
-from distill3d.camera import Cameras, look_at
+from distill3d.camera import look_at
 from distill3d.ops import _library, backends
 from distill3d.ops.mesh import rasterize
+from tests.ops.meshes import KERNELS, SQUARE, SQUARE_FACES, above, random_like, soup, sphere
 from tests.ops.scenes import views
 
 
-@pytest.fixture(params=[name for name, state in backends.backends().items() if state == "usable"])
+@pytest.fixture(params=["reference", *KERNELS])
 def backend(request):
     with backends.use(request.param):
         yield request.param
 
 
-def sphere(subdivisions: int, radius: float = 1.0) -> tuple[Tensor, Tensor]:
-    ball = trimesh.creation.icosphere(subdivisions, radius)
-    return torch.tensor(ball.vertices, dtype=torch.float32), torch.tensor(ball.faces)
-
-
-def above(height: float, *, width: int = 32) -> Cameras:
-    """One camera on +z that looks straight down."""
-    return look_at(torch.tensor([[0.0, 0.0, height]]), fov_y_rad=0.8, width=width, height=width)
-
-
-SQUARE = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [-1.0, 1.0, 0.0]])
-SQUARE_FACES = torch.tensor([[0, 1, 2], [0, 2, 3]])
+@pytest.fixture(params=KERNELS)
+def kernels(request):
+    with backends.use(request.param):
+        yield request.param
 
 
 def test_a_sphere_covers_the_disc_of_its_tangent_cone(backend):
     radius, distance = 0.9, 3.0
     vertices, faces = sphere(4, radius)
-    cameras = views(1, width=128, height=128)
+    cameras = views(1, width=64, height=64)
     covered = (rasterize(vertices, faces, cameras).triangle >= 0).sum()
     disc_px = cameras.intrinsics[0, 0] * math.tan(math.asin(radius / distance))
     assert covered == pytest.approx(float(math.pi * disc_px**2), rel=0.01)
@@ -117,29 +108,117 @@ def test_a_triangle_through_the_near_plane_is_cut_there(backend):
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 4.0])
-def test_fragments_are_those_of_the_definition(scale):
-    generator = torch.Generator().manual_seed(4)
-    vertices = scale * torch.randn(200, 3, generator=generator)
-    faces = torch.randint(200, (150, 3), generator=generator)
+def test_fragments_are_those_of_the_definition(kernels, scale):
+    vertices, faces = soup(200, scale=scale)
     cameras = views(3, width=45, height=37)
-    ours = rasterize(vertices, faces, cameras)
+    ours = rasterize(vertices, faces, cameras, derivatives=True)
     with backends.use("reference"):
-        exact = rasterize(vertices.double(), faces, cameras)
+        exact = rasterize(vertices.double(), faces, cameras, derivatives=True)
     same = ours.triangle == exact.triangle
     assert same.float().mean() > 0.999  # edges through pixel centres, and triangles of equal depth
     assert_close(ours.depth[same].double(), exact.depth[same], rtol=1e-4, atol=0)
     assert (ours.barycentric[same] - exact.barycentric[same]).abs().max() < 1e-3
+    error = (ours.derivatives - exact.derivatives)[same].norm()
+    assert error < 1e-3 * exact.derivatives[same].norm()
+
+
+def test_derivatives_are_how_barycentrics_change_from_pixel_to_pixel(backend):
+    fragments = rasterize(SQUARE, SQUARE_FACES[:1], above(1.2, width=64), derivatives=True)
+    seen = fragments.triangle[0] == 0
+    steps = {(0, 1): fragments.barycentric[0].diff(dim=1), (1, 0): fragments.barycentric[0].diff(dim=0)}
+    for axis, ((down, right), step) in enumerate(steps.items()):
+        both = seen[: 64 - down, : 64 - right] & seen[down:, right:]
+        slope = fragments.derivatives[0, : 64 - down, : 64 - right, :, axis]
+        assert_close(slope[both], step[both], rtol=0, atol=1e-4)
+    assert fragments.derivatives[0][~seen].abs().max() == 0
+
+
+# Gradients
+
+
+def gradient_of_vertices(backend: str, vertices, faces, cameras, dtype) -> torch.Tensor:
+    vertices = vertices.to(dtype).requires_grad_()
+    with backends.use(backend):
+        fragments = rasterize(vertices, faces, cameras)
+    pictures = [fragments.barycentric, fragments.depth]
+    return torch.autograd.grad(pictures, vertices, random_like(pictures))[0]
+
+
+def test_gradients_are_those_of_the_definition(kernels):
+    vertices, faces = sphere(2)
+    vertices = vertices + 0.05 * soup(len(vertices))[0]
+    cameras = views(3)
+    ours = gradient_of_vertices(kernels, vertices, faces, cameras, torch.float32)
+    exact = gradient_of_vertices("reference", vertices, faces, cameras, torch.float64)
+    assert (ours - exact).norm() < 1e-3 * exact.norm()
+
+
+def test_the_definitions_own_gradient_is_its_derivative():
+    vertices = torch.tensor(SQUARE.tolist(), dtype=torch.float64) * 0.9
+    vertices += 0.1 * soup(4)[0]  # so that no edge goes through a pixel's centre
+    camera = above(3.1, width=9)
+
+    def drawn(moved):
+        fragments = rasterize(moved, SQUARE_FACES, camera)
+        return fragments.barycentric, fragments.depth
+
+    with backends.use("reference"):
+        assert torch.autograd.gradcheck(drawn, vertices.requires_grad_(), eps=1e-7, atol=1e-5)
+
+
+def test_moving_a_plane_away_moves_its_depth_as_much(backend):
+    vertices = (2 * SQUARE).requires_grad_()
+    depth = rasterize(vertices, SQUARE_FACES, above(3.0)).depth
+    (gradient,) = torch.autograd.grad(depth.sum(), vertices)
+    assert_close(gradient[:, 2].sum(), torch.tensor(-float(depth.numel())), rtol=1e-4, atol=0)
+    assert gradient[:, :2].abs().max() < 1e-2
+
+
+def test_depth_and_barycentrics_may_each_be_left_without_a_gradient(backend):
+    for name in ("depth", "barycentric"):
+        vertices = SQUARE.clone().requires_grad_()
+        picture = getattr(rasterize(vertices, SQUARE_FACES, above(3.0)), name)
+        (gradient,) = torch.autograd.grad(picture.square().sum(), vertices)
+        assert gradient.isfinite().all() and gradient.abs().max() > 0
+
+
+def test_two_runs_and_any_number_of_threads_give_the_same_bits():
+    vertices, faces = sphere(2)
+    threads = torch.get_num_threads()
+    try:
+        runs = []
+        for count in (2, 1, 3):
+            torch.set_num_threads(count)
+            runs.append(gradient_of_vertices("cpu", vertices, faces, views(3), torch.float32))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(runs[0], runs[1])
+    assert torch.equal(runs[0], runs[2])
 
 
 def test_what_cannot_be_drawn_harms_no_other(backend):
     vertices = torch.cat(
         [SQUARE, torch.tensor([[math.nan, 0.0, 0.0], [math.inf, 0.0, 1.0], [0.0, 0.0, 9.0]])]
-    )
+    ).requires_grad_()
     bad = torch.tensor([[0, 1, 4], [0, 1, 5], [0, 0, 1], [2, 2, 2]])
     healthy = rasterize(SQUARE, SQUARE_FACES, above(3.0))
     poisoned = rasterize(vertices, torch.cat([SQUARE_FACES, bad]), above(3.0))
     assert torch.equal(healthy.triangle, poisoned.triangle)
     assert torch.equal(healthy.depth, poisoned.depth)
+    (gradient,) = torch.autograd.grad(poisoned.barycentric.square().sum() + poisoned.depth.sum(), vertices)
+    assert gradient.isfinite().all()
+    assert gradient[4:].abs().max() == 0
+
+
+@pytest.mark.parametrize("eye", [(0.0, 0.0, 0.0), (0.999, 0.0, 0.0), (1.0, 0.0, 0.0)])
+def test_a_camera_inside_or_on_the_surface_gets_finite_pictures(backend, eye):
+    vertices, faces = sphere(1)
+    vertices.requires_grad_()
+    camera = look_at(torch.tensor([eye]), [0.0, 0.0, 0.7], fov_y_rad=1.2, width=12, height=1)
+    fragments = rasterize(vertices, faces, camera, derivatives=True)
+    (gradient,) = torch.autograd.grad(fragments.barycentric.square().sum() + fragments.depth.sum(), vertices)
+    for values in (fragments.barycentric, fragments.depth, fragments.derivatives, gradient):
+        assert values.isfinite().all()
 
 
 def test_no_triangle_is_an_empty_picture(backend):
@@ -168,11 +247,35 @@ def test_the_operator_keeps_torchs_contracts():
     vertices, faces = sphere(1)
     torch.library.opcheck(
         torch.ops.distill3d.rasterize.default,
-        ("cpu", vertices, faces, *_library.flat(views(2)), 20, 18, 0.01, 1e4),
-        test_utils=("test_schema", "test_faketensor"),
+        ("cpu", vertices.requires_grad_(), faces, *_library.flat(views(2)), 20, 18, 0.01, 1e4, True),
+        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
 
 
 def test_faces_without_their_vertices_are_refused():
     with pytest.raises(IndexError, match="corners 0 to 3, expected 0 to 2"):
         rasterize(SQUARE[:3], SQUARE_FACES, above(3.0))
+
+
+def test_inputs_need_not_be_contiguous(backend):
+    vertices, faces = sphere(1)
+    strided = [torch.stack([values, values], -1)[..., 0] for values in (vertices, faces)]
+    assert not strided[0].is_contiguous()
+    assert torch.equal(rasterize(*strided, views(1)).depth, rasterize(vertices, faces, views(1)).depth)
+
+
+def test_other_float_types_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"float32 and was given torch.float64"):
+        rasterize(SQUARE.double(), SQUARE_FACES, above(3.0))
+
+
+def test_cameras_that_want_a_gradient_are_refused_by_the_kernels(kernels):
+    camera = above(3.0)
+    camera = replace(camera, intrinsics=camera.intrinsics.clone().requires_grad_())
+    with pytest.raises(ValueError, match="no gradient to cameras"):
+        rasterize(SQUARE, SQUARE_FACES, camera)
+
+
+def test_no_camera_is_refused():
+    with pytest.raises(ValueError, match="given no camera"):
+        rasterize(SQUARE, SQUARE_FACES, above(3.0)[:0])

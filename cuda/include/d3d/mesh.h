@@ -4,6 +4,9 @@
 // Each w is linear in the pixel, their sum is 1 / depth, and w / sum are the perspective-correct barycentrics.
 // Nothing is clipped: every pixel is tested against the planes.
 // Source: Olano and Greer 1997, Triangle Scan Conversion using 2D Homogeneous Coordinates.
+//
+// Backwards: P w = d for the matrix P of the corners, so dw = -P⁻¹ dP w, and the gradient of corner p_j is
+// -P⁻ᵀ (∂L/∂w) w_j. Of a triangle's pixels only the nine sums of (∂L/∂w_i) w_j are needed.
 #pragma once
 
 #include "project.h"
@@ -60,29 +63,37 @@ D3D_INLINE void bound(const double (&p)[3][3], const Camera<double>& camera, Tri
     pixels_between(low_y, high_y, int(camera.height), t.top, t.bottom);
 }
 
+// The rows of P⁻¹ times the volume det P, which is returned.
+D3D_INLINE double invert(const double (&p)[3][3], double (&rows)[3][3]) {
+    double edge_1[3], edge_2[3], normal[3];
+    for (int i = 0; i < 3; i++) edge_1[i] = p[1][i] - p[0][i], edge_2[i] = p[2][i] - p[0][i];
+    cross(edge_1, edge_2, normal);
+    cross(edge_2, p[0], rows[1]);
+    cross(p[0], edge_1, rows[2]);
+    for (int i = 0; i < 3; i++) rows[0][i] = normal[i] - rows[1][i] - rows[2][i];
+    return dot(p[0], normal);
+}
+
 // The triangle with camera-space corners p. In double, because the corners' differences may be far smaller than
 // they are; false when it covers nothing, is seen edge-on or is not finite.
 D3D_INLINE bool set_up(const double (&p)[3][3], const Camera<double>& camera, Triangle& t) {
     bound(p, camera, t);
     if (t.right < t.left || t.bottom < t.top) return false;
-    double edge_1[3], edge_2[3], rows[4][3];
-    for (int i = 0; i < 3; i++) edge_1[i] = p[1][i] - p[0][i], edge_2[i] = p[2][i] - p[0][i];
-    cross(edge_2, p[0], rows[1]);
-    cross(p[0], edge_1, rows[2]);
-    cross(edge_1, edge_2, rows[3]);
-    double volume = dot(p[0], rows[3]);
+    double rows[3][3];
+    double volume = invert(p, rows);
     if (!(volume - volume == 0) || volume == 0) {
         t.right = t.left - 1;
         return false;
     }
-    for (int i = 0; i < 3; i++) rows[0][i] = rows[3][i] - rows[1][i] - rows[2][i];
     double ray[3] = {(t.left + 0.5 - camera.cx) / camera.fx, (t.top + 0.5 - camera.cy) / camera.fy, 1};
     double per_volume = 1 / volume;
     for (int i = 0; i < 4; i++) {
+        double normal[3];  // of the plane: a row, or the sum of all three for 1 / depth
+        for (int j = 0; j < 3; j++) normal[j] = i < 3 ? rows[i][j] : rows[0][j] + rows[1][j] + rows[2][j];
         Plane<float>& plane = i < 3 ? t.share[i] : t.inverse_depth;
-        plane.at_first = float(dot(rows[i], ray) * per_volume);
-        plane.by_column = float(rows[i][0] / camera.fx * per_volume);
-        plane.by_row = float(rows[i][1] / camera.fy * per_volume);
+        plane.at_first = float(dot(normal, ray) * per_volume);
+        plane.by_column = float(normal[0] / camera.fx * per_volume);
+        plane.by_row = float(normal[1] / camera.fy * per_volume);
     }
     return true;
 }
@@ -107,6 +118,37 @@ D3D_INLINE Mask<F> covers(const Sample<F>& s, float near, float far) {
     F least = s.inverse_depth * -EDGE_TOLERANCE;
     return (s.share[0] >= least) & (s.share[1] >= least) & (s.share[2] >= least) & (s.inverse_depth * near <= 1) &
            (s.inverse_depth * far >= 1);
+}
+
+// How a barycentric changes with the pixel's position: b = w / s for s = 1 / depth, so db = (dw - b ds) / s.
+template <class F>
+D3D_INLINE void derivatives(const Triangle& t, int corner, F barycentric, F depth, F (&by_pixel)[2]) {
+    by_pixel[0] = depth * (t.share[corner].by_column - barycentric * t.inverse_depth.by_column);
+    by_pixel[1] = depth * (t.share[corner].by_row - barycentric * t.inverse_depth.by_row);
+}
+
+// Σ (∂L/∂w_i) w_j over a triangle's pixels in one view.
+template <class F>
+struct ShareSums {
+    F of[3][3];
+};
+
+// Adds a pixel, with w = b / depth.
+template <class F>
+D3D_INLINE void add_pixel(ShareSums<F>& sums, const F (&b)[3], F depth, const F (&by_b)[3], F by_depth) {
+    F along = by_b[0] * b[0] + by_b[1] * b[1] + by_b[2] * b[2] + by_depth * depth;
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) sums.of[i][j] += (by_b[i] - along) * b[j];
+}
+
+// The gradient of the camera-space corners p, added to by_p; nothing where they have no volume.
+D3D_INLINE void corner_gradient(const double (&p)[3][3], const ShareSums<float>& sums, double (&by_p)[3][3]) {
+    double rows[3][3];
+    double volume = invert(p, rows);
+    if (!(volume - volume == 0) || volume == 0) return;
+    for (int j = 0; j < 3; j++)
+        for (int axis = 0; axis < 3; axis++)
+            for (int i = 0; i < 3; i++) by_p[j][axis] -= rows[i][axis] * sums.of[i][j] / volume;
 }
 
 }  // namespace d3d

@@ -1,0 +1,235 @@
+"""A triangle mesh with colours at its vertices or a texture, drawn by rasterization.
+
+Laine et al. 2020, "Modular Primitives for High-Performance Differentiable Rendering" (arXiv 2011.03277).
+A mesh that is started learns u = (I + λ L) v instead of its vertices v, L being the graph's Laplacian, so
+that every step moves whole neighbourhoods and the surface stays smooth: Nicolet et al. 2021, "Large Steps in
+Inverse Rendering of Geometry", equation 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+import trimesh
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from distill3d.camera import Cameras
+from distill3d.ops.antialias import antialias, opposite_corners
+from distill3d.ops.interpolate import interpolate, interpolate_derivatives
+from distill3d.ops.mesh import Fragments, rasterize
+from distill3d.ops.texture import trilinear
+from distill3d.rendering import Rendering
+from distill3d.scene import WANT, Scene
+
+CREASE_WEIGHT = 0.5
+SMOOTHED_AT_MOST = 4096  # vertices; smoothing holds a matrix of their number squared
+COLOUR_MARGIN = 1e-4  # how near to 0 and 1 colours come
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture that is wrapped around a mesh."""
+
+    image: Float[Tensor, "Ht Wt 3"]
+    """Colours in 0 to 1."""
+    uv: Float[Tensor, "T 2"]
+    """See `distill3d.ops.texture` for the convention."""
+    indices: Int[Tensor, "F 3"]
+    """Rows of `uv` at each face's corners."""
+
+
+class Mesh(Scene):
+    """A triangle mesh; a ball to start with, whose surface moves and is painted."""
+
+    faces: Tensor
+    opposite: Tensor
+    smoothness: Tensor
+    uv: Tensor
+    uv_indices: Tensor
+    unsmoothed: nn.Parameter
+    _smooth: Tensor | None
+
+    def __init__(
+        self,
+        vertices: Float[Tensor, "V 3"],
+        faces: Int[Tensor, "F 3"],
+        colours: Float[Tensor, "V 3"] | Texture,
+        *,
+        smoothness: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("faces", faces.int())
+        self.register_buffer("opposite", opposite_corners(faces))
+        self.register_buffer("smoothness", torch.tensor(smoothness))
+        self.register_buffer("_smooth", None, persistent=False)
+        if smoothness > 0:
+            stiff = _stiffness(self.faces, len(vertices), smoothness)
+            self._smooth = torch.cholesky_inverse(torch.linalg.cholesky(stiff))
+            vertices = stiff @ vertices
+        self.unsmoothed = nn.Parameter(vertices.detach().clone())
+        image = colours.image if isinstance(colours, Texture) else colours
+        self.colour_logits = nn.Parameter(torch.logit(image.detach(), eps=COLOUR_MARGIN))
+        if isinstance(colours, Texture):
+            self.register_buffer("uv", colours.uv.clone())
+            self.register_buffer("uv_indices", colours.indices.int())
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        seed: int = 0,
+        subdivisions: Annotated[int, "times that the faces of an icosahedron are quartered"] = 4,
+        radius: Annotated[float, "radius of the ball it starts as"] = 0.5,
+        smoothness: Annotated[float, "weight of the Laplacian that spreads every step over neighbours"] = 8.0,
+    ) -> Mesh:
+        """A grey ball."""
+        if not 0 <= subdivisions <= 4 or not 0 < radius <= 1 or smoothness < 0:
+            raise ValueError(
+                f"mesh cannot start with subdivisions {subdivisions}, radius {radius:g}, "
+                f"smoothness {smoothness:g}; "
+                "expected 0 to 4 subdivisions, 0 < radius <= 1 and smoothness of 0 or more"
+            )
+        generator = torch.Generator().manual_seed(seed)
+        ball = trimesh.creation.icosphere(subdivisions, radius)
+        colours = 0.5 + 0.02 * torch.randn(len(ball.vertices), 3, generator=generator)
+        return cls(
+            torch.tensor(ball.vertices, dtype=torch.float32),
+            torch.tensor(ball.faces),
+            colours,
+            smoothness=smoothness,
+        )
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Mesh:
+        smoothness, unsmoothed = float(state["smoothness"]), state["unsmoothed"]
+        colours = state["colour_logits"].sigmoid()
+        if "uv" in state:
+            colours = Texture(colours, state["uv"], state["uv_indices"])
+        scene = cls(unsmoothed, state["faces"], colours, smoothness=smoothness)
+        scene.load_state_dict(state)
+        return scene
+
+    @classmethod
+    def from_trimesh(cls, mesh: trimesh.Trimesh) -> Mesh:
+        """A mesh as trimesh has it, with its texture or its vertices' colours; grey where it has neither.
+
+        Raises ValueError for a mesh without faces.
+        """
+        if len(mesh.faces) == 0:
+            raise ValueError("given a mesh without faces; a point cloud cannot be rendered as a mesh")
+        vertices, faces = torch.tensor(mesh.vertices, dtype=torch.float32), torch.tensor(mesh.faces)
+        return cls(vertices, faces, _texture_of(mesh) or _colours_of(mesh))
+
+    def as_trimesh(self) -> trimesh.Trimesh:
+        """The mesh with colours at its vertices; a texture is read where each vertex has its first uv."""
+        with torch.no_grad():
+            vertices, colours = self.vertices().detach().cpu(), self._vertex_colours().cpu()
+        opaque = torch.cat([colours, torch.ones_like(colours[:, :1])], -1)
+        rgba = (255 * opaque).round().to(torch.uint8).numpy()
+        return trimesh.Trimesh(vertices.numpy(), self.faces.cpu().numpy(), vertex_colors=rgba, process=False)
+
+    def vertices(self) -> Float[Tensor, "V 3"]:
+        """Positions in the world: v = (I + λ L)⁻¹ u."""
+        return self.unsmoothed if self._smooth is None else self._smooth @ self.unsmoothed
+
+    def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
+        """Unlit colours. Every channel is blended across silhouettes, which moves vertices."""
+        vertices = self.vertices()
+        textured = hasattr(self, "uv")
+        fragments = rasterize(vertices, self.faces, cameras, derivatives=textured)
+        mask = (fragments.triangle >= 0).to(vertices)[..., None]
+        channels = {"rgb": self._painted(fragments) * mask, "alpha": mask}
+        if "depth" in want:
+            channels["depth"] = fragments.depth[..., None]
+        if "normal" in want:
+            normals = interpolate(vertex_normals(vertices, self.faces), self.faces, fragments)
+            channels["normal"] = nn.functional.normalize(normals, dim=-1)
+        hard = torch.cat(list(channels.values()), -1)
+        soft = antialias(hard, fragments, vertices, self.faces, cameras, opposite=self.opposite)
+        pictures = soft.split([channel.shape[-1] for channel in channels.values()], -1)
+        return Rendering(**dict(zip(channels, pictures, strict=True)))
+
+    def _painted(self, fragments: Fragments) -> Float[Tensor, "*B H W 3"]:
+        colours = self.colour_logits.sigmoid()
+        if not hasattr(self, "uv"):
+            return interpolate(colours, self.faces, fragments)
+        at = interpolate(self.uv, self.uv_indices, fragments)
+        return trilinear(colours, at, interpolate_derivatives(self.uv, self.uv_indices, fragments))
+
+    def _vertex_colours(self) -> Float[Tensor, "V 3"]:
+        colours = self.colour_logits.sigmoid()
+        if not hasattr(self, "uv"):
+            return colours
+        corner = torch.zeros(len(self.unsmoothed), dtype=torch.long, device=self.faces.device)
+        corner[self.faces.reshape(-1).long()] = self.uv_indices.reshape(-1).long()
+        return trilinear(colours, self.uv[corner][None, None], self.uv.new_zeros(1, 1, len(corner), 2, 2))[
+            0, 0
+        ]
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        return [
+            {"name": "unsmoothed", "params": [self.unsmoothed], "lr": 2e-2, "lr_final": 2e-3},
+            {"name": "colour_logits", "params": [self.colour_logits], "lr": 5e-2, "lr_final": 1e-2},
+        ]
+
+    def penalty(self) -> Tensor:
+        """Creases: one less the cosine of the angle between neighbouring faces, in the mean."""
+        normals = nn.functional.normalize(face_normals(self.vertices(), self.faces), dim=-1)
+        corner = (self.opposite.reshape(-1) >= 0).nonzero()[:, 0]
+        across = self.opposite.reshape(-1)[corner].long()
+        cosines = (normals[corner // 3] * normals[across // 3]).sum(-1)
+        return CREASE_WEIGHT * (1 - cosines).sum() / max(len(corner), 1)
+
+
+def face_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
+    """Normals of counter-clockwise faces, as long as twice their areas."""
+    p0, p1, p2 = vertices[faces.long()].unbind(1)
+    return torch.linalg.cross(p1 - p0, p2 - p0)
+
+
+def vertex_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "V 3"]:
+    """Unit normals, the mean of the faces around a vertex weighted by area; 0 where there is no face."""
+    each = face_normals(vertices, faces).repeat_interleave(3, 0)
+    summed = torch.zeros_like(vertices).index_add(0, faces.reshape(-1).long(), each)
+    return nn.functional.normalize(summed, dim=-1)
+
+
+def _stiffness(faces: Int[Tensor, "F 3"], count: int, smoothness: float) -> Float[Tensor, "V V"]:
+    """I + λ L."""
+    if count > SMOOTHED_AT_MOST:
+        raise ValueError(
+            f"given smoothness {smoothness:g} for {count} vertices, expected at most {SMOOTHED_AT_MOST}; "
+            "give smoothness 0 or simplify the mesh"
+        )
+    linked = torch.zeros(count, count, device=faces.device)
+    for first, second in ((0, 1), (1, 2), (2, 0)):
+        a, b = faces[:, first].long(), faces[:, second].long()
+        linked[a, b] = linked[b, a] = 1
+    identity = torch.eye(count, device=faces.device)
+    return identity + smoothness * (torch.diag(linked.sum(1)) - linked)
+
+
+def _texture_of(mesh: trimesh.Trimesh) -> Texture | None:
+    """The texture of a mesh, whose v runs up in trimesh."""
+    visual: Any = mesh.visual
+    material, uv = getattr(visual, "material", None), getattr(visual, "uv", None)
+    picture: Any = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    if uv is None or picture is None or len(uv) != len(mesh.vertices):
+        return None
+    rgb = picture.convert("RGB")
+    image = torch.frombuffer(bytearray(rgb.tobytes()), dtype=torch.uint8).reshape(rgb.height, rgb.width, 3)
+    coordinates = torch.tensor(uv, dtype=torch.float32) * torch.tensor([1.0, -1.0])
+    return Texture(image / 255, coordinates + torch.tensor([0.0, 1.0]), torch.tensor(mesh.faces))
+
+
+def _colours_of(mesh: trimesh.Trimesh) -> Float[Tensor, "V 3"]:
+    visual: Any = mesh.visual
+    if visual.kind == "texture":
+        visual = visual.to_color()
+    if visual.kind is None:
+        return torch.full((len(mesh.vertices), 3), 0.5)
+    return torch.tensor(visual.vertex_colors[:, :3], dtype=torch.float32) / 255

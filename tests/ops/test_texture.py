@@ -1,0 +1,270 @@
+"""Texture sampling against its laws and its definition; one body for every backend that is usable."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from distill3d.ops import backends
+from distill3d.ops.interpolate import interpolate, interpolate_derivatives
+from distill3d.ops.mesh import rasterize
+from distill3d.ops.texture import bilinear, mip_level, mip_levels, nearest, trilinear
+from tests.ops.meshes import KERNELS, SQUARE, SQUARE_FACES, above, random_like
+
+
+@pytest.fixture(params=["reference", *KERNELS])
+def backend(request):
+    with backends.use(request.param):
+        yield request.param
+
+
+def uv_everywhere(*, pictures: int = 2, seed: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 3 * torch.rand(pictures, 6, 5, 2, generator=generator) - 1
+
+
+def footprints(uv: torch.Tensor, size: float = 0.3) -> torch.Tensor:
+    return size * random_like([uv.new_empty(*uv.shape, 2)])[0]
+
+
+def texel_centres(height: int, width: int) -> torch.Tensor:
+    rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    return torch.stack([columns / width, rows / height], -1)[None]
+
+
+FLAT = torch.zeros(1, 1, 1, 2, 2)
+
+# Laws
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_constant_texture_is_constant(backend, repeats):
+    texture, uv = torch.full((6, 5, 3), 0.7), uv_everywhere()
+    expected = torch.full((*uv.shape[:-1], 3), 0.7)
+    assert_close(nearest(texture, uv, repeats=repeats), expected)
+    assert_close(bilinear(texture, uv, repeats=repeats), expected)
+    assert_close(trilinear(texture, uv, footprints(uv), repeats=repeats), expected)
+
+
+@pytest.mark.parametrize("sample", [nearest, bilinear])
+def test_a_texels_centre_shows_the_texel(backend, sample):
+    texture = torch.rand(4, 7, 2)
+    assert_close(sample(texture, texel_centres(4, 7)), texture[None], rtol=0, atol=1e-5)
+
+
+def test_half_way_between_two_texels_is_their_mean(backend):
+    texture = torch.tensor([[[0.0], [1.0], [4.0], [9.0]]])
+    uv = torch.tensor([[[[0.25, 0.5], [0.5, 0.5], [0.75, 0.5], [1.0, 0.5], [0.0, 0.5]]]])
+    assert_close(bilinear(texture, uv)[0, 0, :, 0], torch.tensor([0.5, 2.5, 6.5, 4.5, 4.5]))
+    assert_close(bilinear(texture, uv, repeats=False)[0, 0, :, 0], torch.tensor([0.5, 2.5, 6.5, 9.0, 0.0]))
+
+
+def test_outside_the_texture_repeats_or_its_border_goes_on(backend):
+    texture, uv = torch.rand(4, 8, 3), uv_everywhere()
+    for sample in (nearest, bilinear):
+        assert_close(sample(texture, uv), sample(texture, uv + torch.tensor([2.0, -3.0])), rtol=0, atol=1e-4)
+        assert_close(
+            sample(texture, uv, repeats=False),
+            sample(texture, uv.clamp(0, 1), repeats=False),
+            rtol=0,
+            atol=1e-6,
+        )
+
+
+def test_u_runs_along_rows_and_v_down_columns(backend):
+    texture = torch.zeros(2, 2, 1)
+    texture[0, 1] = 1
+    assert nearest(texture, torch.tensor([[[[0.9, 0.1]]]])).item() == 1
+
+
+@pytest.mark.parametrize("side", [1, 4, 12])
+def test_a_footprint_of_a_texel_or_less_is_bilinear(backend, side):
+    texture, uv = torch.rand(side, side, 2), uv_everywhere()
+    derivatives = footprints(uv, 1e-3 / side)
+    assert_close(trilinear(texture, uv, derivatives), bilinear(texture, uv), rtol=0, atol=1e-6)
+
+
+def test_the_level_is_the_logarithm_of_the_longer_axis_in_texels():
+    for across, along, level in (
+        (1.0, 0.1, 0.0),
+        (2.0, 0.5, 1.0),
+        (3.0, 8.0, 3.0),
+        (0.01, 0.2, 0.0),
+        (99, 9, 5.0),
+    ):
+        turn = torch.tensor([[math.cos(0.4), -math.sin(0.4)], [math.sin(0.4), math.cos(0.4)]])
+        footprint = turn @ torch.diag(torch.tensor([float(across), float(along)])) / 64
+        assert mip_level(footprint, 64, 64, 6).item() == pytest.approx(level, abs=1e-4)
+
+
+def test_levels_halve_down_to_one_texel_and_keep_the_mean_of_even_textures():
+    texture = torch.rand(1, 16, 4, 3)
+    levels = mip_levels(texture)
+    assert [tuple(level.shape[1:3]) for level in levels] == [(16, 4), (8, 2), (4, 1), (2, 1), (1, 1)]
+    assert_close(levels[-1][0, 0, 0], texture.mean((0, 1, 2)))
+
+
+def test_a_checkerboard_too_fine_for_the_picture_is_grey(backend):
+    board = ((torch.arange(256)[:, None] + torch.arange(256)) % 2).float()[..., None]
+    camera = above(4.0, width=16)
+    fragments = rasterize(SQUARE, SQUARE_FACES, camera, derivatives=True)
+    uv = (SQUARE[:, :2] + 1) / 2
+    at, slopes = (
+        interpolate(uv, SQUARE_FACES, fragments),
+        interpolate_derivatives(uv, SQUARE_FACES, fragments),
+    )
+    seen = fragments.triangle >= 0
+    grey = trilinear(board, at, slopes)[seen]
+    assert_close(grey, torch.full_like(grey, 0.5), rtol=0, atol=0.01)
+    assert bilinear(board, at)[seen].std() > 0.2
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_the_gradient_of_the_texture_is_the_adjoint(backend, repeats):
+    texture, uv = torch.rand(6, 5, 3, requires_grad=True), uv_everywhere()
+    for sample in (nearest, bilinear, partial(trilinear, derivatives=footprints(uv))):
+        values = sample(texture, uv, repeats=repeats)
+        cotangent = random_like([values])[0]
+        (gradient,) = torch.autograd.grad(values, texture, cotangent)
+        assert_close((values * cotangent).sum(), (texture * gradient).sum(), rtol=1e-4, atol=1e-4)
+
+
+def test_every_picture_may_have_its_own_texture(backend):
+    textures, uv = torch.rand(2, 4, 6, 3), uv_everywhere()
+    derivatives = footprints(uv)
+    for sample in (nearest, bilinear):
+        together = sample(textures, uv)
+        assert all(torch.equal(together[i], sample(textures[i], uv[i])) for i in range(2))
+    together = trilinear(textures, uv, derivatives)
+    for i in range(2):
+        assert torch.equal(together[i], trilinear(textures[i], uv[i], derivatives[i]))
+
+
+# The kernels against the definition in float64
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize("size", [(16, 8), (5, 7), (1, 1), (1, 4)])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_values_and_gradients_are_those_of_the_definition(kernel, size, repeats):
+    uv = uv_everywhere()
+    inputs = [random_like([torch.empty(*size, 3)])[0], uv, footprints(uv)]
+    results = []
+    for name, dtype in ((kernel, torch.float32), ("reference", torch.float64)):
+        leaves = [values.to(dtype).requires_grad_() for values in inputs]
+        with backends.use(name):
+            values = [bilinear(*leaves[:2], repeats=repeats), trilinear(*leaves, repeats=repeats)]
+        results.append((*values, *torch.autograd.grad(values, leaves, random_like(values))))
+    for ours, exact in zip(*results, strict=True):
+        assert_close(ours.double(), exact, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_the_definitions_own_gradient_is_its_derivative(repeats):
+    uv = uv_everywhere(pictures=1)[:, :2, :2].double()
+    inputs = [random_like([torch.empty(3, 4, 2)])[0].double(), uv, footprints(uv)]
+    with backends.use("reference"):
+        assert torch.autograd.gradcheck(
+            partial(trilinear, repeats=repeats), [values.requires_grad_() for values in inputs]
+        )
+
+
+# Poison
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("repeats", [True, False])
+def test_coordinates_that_are_not_finite_give_nothing(backend, value, repeats):
+    texture, uv = torch.rand(4, 4, 3, requires_grad=True), uv_everywhere()
+    uv[0, 0, 0, 1] = value
+    uv.requires_grad_()
+    derivatives = footprints(uv.detach())
+    derivatives[0, 1, 1, 0, 1] = value
+    derivatives.requires_grad_()
+    for values in (
+        nearest(texture, uv, repeats=repeats),
+        bilinear(texture, uv, repeats=repeats),
+        trilinear(texture, uv, derivatives, repeats=repeats),
+    ):
+        assert values.isfinite().all()
+        assert values[0, 0, 0].abs().max() == 0
+        for gradient in torch.autograd.grad(values.sum(), [texture, uv, derivatives], allow_unused=True):
+            assert gradient is None or gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, 16777217.0])
+def test_coordinates_far_outside_are_drawn(backend, value):
+    texture, uv = torch.rand(4, 4, 3), torch.full((1, 2, 2, 2), value)
+    for repeats in (True, False):
+        for values in (nearest(texture, uv, repeats=repeats), bilinear(texture, uv, repeats=repeats)):
+            assert values.min() >= 0
+            assert values.max() <= 1
+
+
+def test_no_sample_is_no_value_and_no_gradient(backend):
+    texture, uv = torch.rand(4, 4, 3, requires_grad=True), torch.empty(0, 5, 5, 2)
+    values = trilinear(texture, uv, torch.empty(0, 5, 5, 2, 2))
+    assert values.shape == (0, 5, 5, 3)
+    assert torch.autograd.grad(values.sum(), texture)[0].abs().max() == 0
+
+
+# The operator
+
+
+def test_two_runs_and_any_number_of_threads_give_the_same_bits():
+    texture, uv = torch.rand(8, 8, 3), uv_everywhere().requires_grad_()
+    threads, results = torch.get_num_threads(), []
+    try:
+        for count in (2, 1, 3):
+            torch.set_num_threads(count)
+            leaf = texture.clone().requires_grad_()
+            values = trilinear(leaf, uv, footprints(uv.detach()))
+            results.append(torch.autograd.grad(values, [leaf, uv], random_like([values])))
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("levels", [1, 2])
+def test_the_operator_keeps_torchs_contracts(kernel, levels):
+    pyramid = torch.rand(2, 16 + 4 * (levels - 1), 3, requires_grad=True)
+    uv = torch.rand(2, 10, 2, requires_grad=True)
+    level = torch.rand(2, 10, requires_grad=True) if levels > 1 else None
+    torch.library.opcheck(
+        torch.ops.distill3d.texture.default,
+        (kernel, pyramid, uv, level, 4, 4, levels, True),
+        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
+    )
+
+
+def test_inputs_need_not_be_contiguous(backend):
+    texture, uv = torch.rand(4, 6, 3), uv_everywhere()
+    turned = texture.movedim(0, 1).contiguous().movedim(1, 0)
+    assert not turned.is_contiguous()
+    assert torch.equal(bilinear(turned, uv), bilinear(texture, uv))
+
+
+# Errors
+
+
+def test_shapes_that_do_not_agree_are_refused():
+    uv = uv_everywhere()
+    with pytest.raises((ValueError, TypeError), match="texture"):
+        bilinear(torch.rand(4, 3), uv)
+    with pytest.raises(ValueError, match="with a texel or more"):
+        bilinear(torch.rand(0, 4, 3), uv)
+    with pytest.raises(ValueError, match="as many as there are pictures"):
+        bilinear(torch.rand(3, 4, 4, 3), uv)
+    with pytest.raises((ValueError, TypeError), match="derivatives"):
+        trilinear(torch.rand(4, 4, 3), uv, FLAT)
+
+
+def test_other_float_types_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"float32 and was given torch.float64"):
+        bilinear(torch.rand(4, 4, 3).double(), uv_everywhere())
