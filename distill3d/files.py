@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
-from distill3d.formats import ply_gaussians, safetensors_scene, transforms_json
+from distill3d.formats import (
+    checkpoint_gaussians,
+    ply_compressed,
+    ply_gaussians,
+    safetensors_scene,
+    sog,
+    splat,
+    spz,
+    transforms_json,
+)
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
@@ -18,32 +29,56 @@ if TYPE_CHECKING:
 
 SCENES = ("scene.ply", "scene.safetensors")
 MAX_BYTES = 8 << 30
+WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
+    ".compressed.ply": ply_compressed.write,
+    ".ply": ply_gaussians.write,
+    ".spz": spz.write,
+    ".sog": sog.write,
+    ".splat": splat.write,
+}
+"""Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
 
 
 def load(path: Path | str) -> Scene:
-    """The scene in a file (.ply with Gaussians, .safetensors of ours) or in a run's folder."""
+    """The scene in a file of any of the formats, or in a run's folder."""
     path = _scene_file(Path(path))
     data = _read(path)
     with _naming(path):
-        if data.startswith(b"ply"):
-            return _kind("gaussians")(**ply_gaussians.read(data))
         if path.suffix == ".safetensors":
             kind, state = safetensors_scene.read(data)
             return _kind(kind).from_state(state)
-        raise UserError("not a scene; expected a .ply with Gaussians, a .safetensors, or a run's folder")
+        return _kind("gaussians")(**_reader(path, data)(data))
+
+
+def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
+    """What reads these Gaussians: told from the first bytes, and from the suffix where there are none."""
+    if data.startswith(b"ply"):
+        return ply_compressed.read if ply_compressed.found_in(data) else ply_gaussians.read
+    if data.startswith((spz.MAGIC, spz.GZIP)):
+        return spz.read
+    if data.startswith(b"PK"):
+        return sog.read if path.suffix == ".sog" else checkpoint_gaussians.read
+    if path.suffix == ".splat":
+        return splat.read
+    raise UserError(
+        "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
+        "splatfacto's .ckpt), a .safetensors of ours, or a run's folder"
+    )
 
 
 def save(scene: Scene, path: Path | str) -> None:
-    """Write `scene` as .ply (Gaussians only) or .safetensors (any kind), all or nothing."""
+    """Write `scene` as .safetensors (any kind) or in a format for Gaussians (`WRITERS`), all or nothing."""
     path = Path(path)
     kind = kind_of(scene)
-    if path.suffix == ".ply" and kind == "gaussians":
-        atomic.write(path, ply_gaussians.write(scene.state_dict()))
-    elif path.suffix == ".safetensors":
+    writer = next((w for suffix, w in WRITERS.items() if path.name.lower().endswith(suffix)), None)
+    if path.suffix == ".safetensors":
         atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
+    elif writer is not None and kind == "gaussians":
+        atomic.write(path, writer(scene.state_dict()))
     else:
         raise UserError(
             f"{path}: {kind} cannot be saved as {path.suffix or 'a file without suffix'}; use .safetensors"
+            + (f", or {', '.join(WRITERS)}" if kind == "gaussians" else "")
         )
 
 

@@ -9,6 +9,7 @@ from distill3d.distill import SMALLEST, Collapsed, Loss, distill, resolution
 from distill3d.objectives.esd import ESD
 from distill3d.priors.blob import Blob
 from distill3d.representations.gaussians import Gaussians
+from distill3d.representations.surfels import Surfels
 from distill3d.representations.voxels import Voxels
 from distill3d.rig import Rig
 from distill3d.teachers.score import Score
@@ -16,6 +17,7 @@ from distill3d.teachers.score import Score
 STARTS = {
     "voxels": lambda: Voxels.start(resolution=8, samples=8),
     "gaussians": lambda: Gaussians.start(count=60, limit=120),
+    "surfels": lambda: Surfels.start(count=60, limit=120),
 }
 
 

@@ -17,6 +17,7 @@ FLOORS = [
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],
+    ["field"],
     ["survey"],
     ["fusion"],
     ["world", "data"],
@@ -39,7 +40,7 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures", "bench"),
+    "PIL": ("pictures", "data", "formats", "bench"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

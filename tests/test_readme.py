@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import _flags, _options, bench
+from distill3d.commands import _flags, bench, generate
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -40,7 +40,7 @@ def test_every_command_is_understood(words: list[str]) -> None:
         if "--again" in rest:
             del rest[rest.index("--again") : rest.index("--again") + 2]
             rest.append("a prompt, which --again would bring")
-        _options.from_command_line(rest)
+        generate.GRAMMAR.from_command_line(rest)
     elif name == "bench":
         _flags.parse(bench.options_class(rest[0]), rest[1:], name)
     else:

@@ -1,49 +1,10 @@
-// From Gaussians to each tile's list of splats, front to back.
+// From footprints to each tile's list of splats, front to back.
 
 #include "footprints.h"
 
 using namespace d3d;
 
 namespace {
-
-bool finite_colours(const D3dGaussians& g, int64_t splat) {
-    float sum = 0;
-    for (int channel = 0; channel < g.channels; channel++) {
-        float value = g.colours[splat * g.channels + channel];
-        sum += value - value;
-    }
-    return sum == 0;
-}
-
-// Projects LANES splats of one view and returns through `visit(splat)` those that are drawn.
-template <class Visit>
-void project_some(const D3dGaussians& g, const Camera<float>& camera, int64_t view, int64_t first, int64_t end,
-                  Splat<float>* splats, float* radius_px, Visit visit) {
-    Gaussian<Wide> gaussians = gather_gaussians(g, first);
-    Wide probe_x{}, probe_y{};
-    if (g.probe) {
-        probe_x = gather(g.probe + 2 * view * g.count, first, g.count, 2, 0);
-        probe_y = gather(g.probe + 2 * view * g.count, first, g.count, 2, 1);
-    }
-    Footprint<Wide> f = project(gaussians, camera, probe_x, probe_y, g.blur);
-    for (int lane = 0; lane < LANES && first + lane < end; lane++) {
-        int64_t splat = first + lane;
-        bool drawn = f.drawn[lane] && finite_colours(g, splat);
-        radius_px[splat] = drawn ? f.radius[lane] : 0;
-        if (!drawn) continue;
-        splats[splat] = {f.x[lane],
-                         f.y[lane],
-                         f.a[lane],
-                         f.b[lane],
-                         f.c[lane],
-                         gaussians.opacity[lane],
-                         f.cutoff[lane],
-                         f.reach_x[lane],
-                         f.reach_y[lane],
-                         f.depth[lane]};
-        visit(splat);
-    }
-}
 
 struct Meeting {
     uint32_t depth;  // the bits of a positive float, which order as the float does
@@ -84,50 +45,9 @@ constexpr int SHORT_LIST = 48;
 
 }  // namespace
 
-int32_t d3d_splat_tile_px(void) { return TILE; }
-
-int64_t d3d_splat_histogram_bytes(const D3dCameras* cameras, int64_t count, const D3dLaunch* launch) {
-    return histogram_ints(Parts(cameras->views, count, *launch), Tiles(*cameras, TILE)) * int64_t(sizeof(int32_t));
+int64_t d3d_splat_bin_bytes(const D3dCameras*, int64_t, int64_t capacity, const D3dLaunch*) {
+    return 2 * capacity * int64_t(sizeof(Meeting));
 }
-
-int32_t d3d_splat_project(const D3dCameras* cameras, const D3dGaussians* g, const D3dFootprints* footprints,
-                          void* histogram_memory, int64_t* pairs, const D3dLaunch* launch) {
-    Tiles tiles(*cameras, TILE);
-    Parts parts(cameras->views, g->count, *launch);
-    int32_t* histogram = static_cast<int32_t*>(histogram_memory);
-    int64_t footprint_count = cameras->views * g->count;
-    *pairs = 0;
-    if (footprint_count >= INT32_MAX) return D3D_TOO_MANY_PAIRS;
-
-#pragma omp parallel for num_threads(launch->threads) schedule(dynamic, 1)
-    for (int64_t part = 0; part < parts.count(); part++) {
-        int64_t view = parts.view(part), end = parts.end(part);
-        Camera<float> camera = camera_of<float>(*cameras, view);
-        Splat<float>* splats = reinterpret_cast<Splat<float>*>(footprints->splats) + view * g->count;
-        float* radius_px = footprints->radius_px + view * g->count;
-        int32_t* slots = footprints->first_slot + view * g->count;
-        int32_t* counts = histogram + part * tiles.count();
-        std::fill_n(counts, tiles.count(), 0);
-        std::fill(slots + parts.first(part), slots + end, 0);
-        for (int64_t first = parts.first(part); first < end; first += LANES)
-            project_some(*g, camera, view, first, end, splats, radius_px, [&](int64_t splat) {
-                for_each_tile(splats[splat], tiles, [&](int tile) { counts[tile]++, slots[splat]++; });
-            });
-    }
-
-    int64_t slot = 0;
-    for (int64_t i = 0; i < footprint_count; i++) {
-        int32_t touched = footprints->first_slot[i];
-        footprints->first_slot[i] = int32_t(slot);
-        slot += touched;
-        if (slot > INT32_MAX) return D3D_TOO_MANY_PAIRS;
-    }
-    footprints->first_slot[footprint_count] = int32_t(slot);
-    *pairs = slot;
-    return D3D_OK;
-}
-
-int64_t d3d_splat_bin_bytes(int64_t pairs) { return 2 * pairs * int64_t(sizeof(Meeting)); }
 
 int32_t d3d_splat_bin(const D3dCameras* cameras, int64_t count, const D3dFootprints* footprints,
                       void* histogram_memory, const D3dPairs* pairs, void* workspace, const D3dLaunch* launch) {
@@ -135,7 +55,8 @@ int32_t d3d_splat_bin(const D3dCameras* cameras, int64_t count, const D3dFootpri
     Parts parts(cameras->views, count, *launch);
     int32_t* histogram = static_cast<int32_t*>(histogram_memory);
     Meeting* meetings = static_cast<Meeting*>(workspace);
-    Meeting* scratch = meetings + pairs->count;
+    Meeting* scratch = meetings + pairs->capacity;
+    if (*pairs->needed > pairs->capacity) return D3D_TOO_MANY_PAIRS;
     starts_from_counts(parts, tiles, histogram, pairs->tile_start);
 
 #pragma omp parallel num_threads(launch->threads)

@@ -1,200 +1,188 @@
-// The gradient of project, bin and render. Each pair of a splat and a tile writes its moments to a slot of its own,
-// and each splat adds up its slots in order: there are no atomics, and the bits do not depend on the threads.
+// The gradient of render, tile by tile, back to front. Each pair of a splat and a tile writes its sums to a slot of
+// its own, and gather.h adds them up: there are no atomics, and the bits do not depend on the threads.
+//
+// Of wide colours a pixel needs only <value, gradient>, its shade. The shades of a batch of splats are taken first, as
+// a product of matrices; the colours' own gradient is the adjoint of drawing them, which is weigh.h.
 
-#include "strips.h"
+#include "gather.h"
+#include "weigh.h"
 
 using namespace d3d;
 
 namespace {
 
-constexpr int FIXED_SUMS = 7;  // six moments and the depth's sum; one more for each channel
+using Gradients = Layers<const float>;
+
+constexpr int SHADED = 32;  // splats whose shades are taken at once
+constexpr int TOGETHER = 4;
 
 struct Tile {
-    float *transmittance, *last, *behind, *by_depth, *by_colours, *sums;
+    float *transmittance, *last, *behind;
+    float *by_narrow, *by_wide;  // [STRIPS][channels][LANES]
+    float* shades;               // [SHADED][PIXELS], of wide colours
 
-    Tile(float* memory, int channels)
-        : transmittance(memory), last(memory + PIXELS), behind(memory + 2 * PIXELS), by_depth(memory + 3 * PIXELS),
-          by_colours(memory + 4 * PIXELS), sums(by_colours + channels * PIXELS) {}
-    static int64_t floats(int channels) { return (4 + channels) * int64_t(PIXELS) + channels * int64_t(LANES); }
+    Tile(float* memory, const Gradients& layers)
+        : transmittance(memory), last(memory + PIXELS), behind(memory + 2 * PIXELS), by_narrow(memory + 3 * PIXELS),
+          by_wide(by_narrow + layers.narrow * PIXELS), shades(by_wide + int64_t(layers.wide.channels) * PIXELS) {}
+    static int64_t floats(int64_t channels) { return (3 + Gradients::FEW + channels + SHADED) * PIXELS; }
 };
 
+void copy_strips(const Place& place, const Gradients::Layer& layer, int channels, float* strips) {
+    place.for_each_pixel([&](int pixel, int64_t at) {
+        float* to = strips + (int64_t(pixel / LANES) * channels + layer.first) * LANES + pixel % LANES;
+        for (int channel = 0; channel < layer.channels; channel++)
+            to[channel * LANES] = layer.picture[at * layer.channels + channel];
+    });
+}
+
 // Fills the tile's planes; returns the place of the last splat that any pixel saw.
-int start(const Tile& tile, const Place& place, int channels, const D3dSplatImages& images,
-          const D3dSplatImageGradients& by) {
+int start(const Tile& tile, const Place& place, const Gradients& layers, const D3dSplatImages& images,
+          const float* by_alpha) {
     std::fill_n(tile.transmittance, PIXELS, 1.f);
     std::fill_n(tile.last, PIXELS, -1.f);
-    std::fill_n(tile.behind, (2 + channels) * PIXELS, 0.f);
+    std::fill_n(tile.behind, (1 + layers.narrow + int64_t(layers.wide.channels)) * PIXELS, 0.f);
     float deepest = -1;
     place.for_each_pixel([&](int pixel, int64_t at) {
         tile.transmittance[pixel] = images.transmittance[at];
         tile.last[pixel] = images.last[at];
-        tile.behind[pixel] = -images.transmittance[at] * by.alpha[at];
-        tile.by_depth[pixel] = by.depth[at];
-        for (int channel = 0; channel < channels; channel++)
-            tile.by_colours[channel * PIXELS + pixel] = by.colours[at * channels + channel];
+        if (by_alpha) tile.behind[pixel] = -images.transmittance[at] * by_alpha[at];
         deepest = std::max(deepest, images.last[at]);
     });
+    for (int i = 0; i < layers.count; i++) copy_strips(place, layers.layers[i], layers.narrow, tile.by_narrow);
+    if (layers.wide.picture) copy_strips(place, layers.wide, layers.wide.channels, tile.by_wide);
     return int(deepest);
 }
 
-// Takes one splat off every pixel of the tile and writes its sums to `out`.
-template <int CHANNELS>
-void unblend_splat(const Tile& tile, const Place& place, const Splat<float>& splat, const float* colour,
-                   int any_channels, float place_in_list, float* out) {
-    const int channels = CHANNELS ? CHANNELS : any_channels;
-    Moments<Wide> moments{};
-    Wide depth_sum{};
-    Wide sums[CHANNELS ? CHANNELS : 1]{};
-    if constexpr (CHANNELS == 0) std::fill_n(tile.sums, channels * LANES, 0.f);
-
-    Wide centre = fill<Wide>(splat.x), a = fill<Wide>(splat.a), b = fill<Wide>(splat.b), c = fill<Wide>(splat.c);
-    for (int first = 0; first < PIXELS; first += LANES * LANES) {
-        // Lane i is strip i from `first` on: which of them the splat meets is asked at once.
-        Strips strips = place.strips(first);
-        uint32_t left = lane_bits(meets_row(a, b, c, fill<Wide>(splat.cutoff), strips.left - centre,
-                                            strips.right - centre, strips.y - splat.y));
-        for (; left; left &= left - 1) {
-            int pixel = first + LANES * __builtin_ctz(left);
-            PixelGradient<Wide> state{load(tile.transmittance + pixel), load(tile.behind + pixel),
-                                      load(tile.last + pixel)};
-            if (!any_lane(state.last >= place_in_list)) continue;
-            Strip strip = place.strip(pixel);
-            Fragment<Wide> fragment = evaluate(splat, strip.x, strip.y);
-            Wide by_depth = load(tile.by_depth + pixel);
-            Wide shade = by_depth * splat.depth;
-            for (int channel = 0; channel < channels; channel++)
-                shade += load(tile.by_colours + channel * PIXELS + pixel) * colour[channel];
-            Wide weight = unblend(state, moments, fragment, shade, place_in_list);
-            depth_sum += weight * by_depth;
-            for (int channel = 0; channel < channels; channel++) {
-                Wide by_colour = load(tile.by_colours + channel * PIXELS + pixel);
-                if constexpr (CHANNELS > 0) {
-                    sums[channel] += weight * by_colour;
-                } else {
-                    float* sum = tile.sums + channel * LANES;
-                    store(sum, load(sum) + weight * by_colour);
-                }
+// <value, gradient> of a batch's wide colours on the pixels of each strip that they meet.
+void shade_batch(const Tile& tile, const Place& place, const Gradients& layers, const Batch& batch, const int32_t* pair) {
+    for (int pixel = 0; pixel < PIXELS; pixel += LANES) {
+        int met[SHADED + TOGETHER], count = 0;
+        for (int first = 0; first < batch.count; first += LANES)
+            for (uint32_t left = batch.meeting(first, place.strip(pixel)); left; left &= left - 1)
+                met[count++] = first + __builtin_ctz(left);
+        for (int i = count; i % TOGETHER; i++) met[i] = met[count - 1];
+        const float* by = tile.by_wide + int64_t(pixel) * layers.wide.channels;
+        for (int i = 0; i < count; i += TOGETHER) {
+            const float* values[TOGETHER];
+            Wide shades[TOGETHER]{};
+            for (int j = 0; j < TOGETHER; j++) values[j] = layers.wide_row(place.view, pair[2 * met[i + j]]);
+            for (int channel = 0; channel < layers.wide.channels; channel++) {
+                Wide by_channel = load(by + channel * LANES);
+                for (int j = 0; j < TOGETHER; j++) shades[j] += by_channel * values[j][channel];
             }
-            store(tile.transmittance + pixel, state.transmittance);
-            store(tile.behind + pixel, state.behind);
+            for (int j = 0; j < TOGETHER; j++) store(tile.shades + met[i + j] * PIXELS + pixel, shades[j]);
         }
     }
-    const Wide fixed[FIXED_SUMS] = {moments.one, moments.x, moments.y, moments.xx, moments.xy, moments.yy, depth_sum};
-    for (int i = 0; i < FIXED_SUMS; i++) out[i] = sum_lanes(fixed[i]);
-    for (int channel = 0; channel < channels; channel++)
-        out[FIXED_SUMS + channel] = sum_lanes(CHANNELS ? sums[CHANNELS ? channel : 0] : load(tile.sums + channel * LANES));
 }
 
-template <int CHANNELS>
-void gradient_of_tile(const Tile& tile, const Place& place, int deepest, const D3dGaussians& g,
-                      const Splat<float>* splats, const D3dPairs& pairs, float* sums) {
-    const int64_t stride = FIXED_SUMS + g.channels;
-    for (int at = place.end_pair - place.first_pair - 1; at >= 0; at--) {
-        const int32_t* pair = pairs.pairs + 2 * (int64_t(place.first_pair) + at);
-        float* out = sums + pair[1] * stride;
-        if (at > deepest)
-            std::fill_n(out, stride, 0.f);
-        else
-            unblend_splat<CHANNELS>(tile, place, splats[pair[0]], g.colours + int64_t(pair[0]) * g.channels,
-                                    g.channels, float(at), out);
-    }
+inline void aim(Moments<Wide>&, const Splat<float>&) {}
+inline void aim(AbsoluteMoments<Wide>& m, const Splat<float>& s) { m.a = s.a, m.b = s.b, m.c = s.c; }
+inline float* write(const Moments<Wide>& m, float* out) {
+    for (Wide sum : {m.one, m.x, m.y, m.xx, m.xy, m.yy}) *out++ = sum_lanes(sum);
+    return out;
+}
+inline float* write(const AbsoluteMoments<Wide>& m, float* out) {
+    out = write(static_cast<const Moments<Wide>&>(m), out);
+    for (Wide sum : {m.absolute_x, m.absolute_y}) *out++ = sum_lanes(sum);
+    return out;
 }
 
-// One view's sums of LANES splats, added over their slots; colours go straight to their gradient.
-struct ViewSums {
-    alignas(64) float fixed[FIXED_SUMS][LANES] = {}, a[LANES] = {}, b[LANES] = {}, c[LANES] = {};
-    WideMask drawn = {};
-    bool any = false;
-};
+// Takes one splat off every pixel of the tile and writes its sums to `out`; `shades` are null without wide colours.
+template <int NARROW, class Sums>
+void unblend_splat(const Tile& tile, const Place& place, const Splat<float>& splat, const float* row,
+                   const float* shades, float place_in_list, float* out) {
+    Sums moments{};
+    aim(moments, splat);
+    Wide sums[NARROW + 1]{};
+    walk_strips(splat, place, [&](int pixel) {
+        PixelGradient<Wide> state{load(tile.transmittance + pixel), load(tile.behind + pixel), load(tile.last + pixel)};
+        if (!any_lane(state.last >= place_in_list)) return;
+        Strip strip = place.strip(pixel);
+        Wide by[NARROW + 1], shade = shades ? load(shades + pixel) : Wide{};
+        for (int channel = 0; channel < NARROW; channel++) {
+            by[channel] = load(tile.by_narrow + pixel * NARROW + channel * LANES);
+            shade += by[channel] * row[channel];
+        }
+        Wide weight = unblend(state, moments, evaluate(splat, strip.x, strip.y), shade, place_in_list);
+        for (int channel = 0; channel < NARROW; channel++) sums[channel] += weight * by[channel];
+        store(tile.transmittance + pixel, state.transmittance);
+        store(tile.behind + pixel, state.behind);
+    });
+    out = write(moments, out);
+    for (int channel = 0; channel < NARROW; channel++) out[channel] = sum_lanes(sums[channel]);
+}
 
-ViewSums add_slots(const D3dGaussians& g, const D3dFootprints& footprints, int64_t view, int64_t first,
-                   const float* sums, float* by_colours) {
-    ViewSums total;
-    const Splat<float>* splats = splats_of(footprints, view, g.count);
-    const int32_t* slots = footprints.first_slot + view * g.count;
-    const int64_t stride = FIXED_SUMS + g.channels;
-    for (int lane = 0; lane < LANES && first + lane < g.count; lane++) {
-        int64_t splat = first + lane;
-        if (slots[splat] == slots[splat + 1]) continue;
-        total.a[lane] = splats[splat].a, total.b[lane] = splats[splat].b, total.c[lane] = splats[splat].c;
-        total.drawn[lane] = -1;
-        total.any = true;
-        for (int32_t slot = slots[splat]; slot < slots[splat + 1]; slot++) {
-            const float* record = sums + slot * stride;
-            for (int i = 0; i < FIXED_SUMS; i++) total.fixed[i][lane] += record[i];
-            for (int channel = 0; channel < g.channels; channel++)
-                by_colours[splat * g.channels + channel] += record[FIXED_SUMS + channel];
+template <int NARROW, class Sums>
+void gradient_of_tile(const Tile& tile, const Place& place, int deepest, const Gradients& layers,
+                      const Splat<float>* splats, const D3dPairs& pairs, const Slots& slots, float* sums) {
+    const int32_t* pair = pairs.pairs + 2 * int64_t(place.first_pair);
+    for (int at = deepest + 1; at < place.end_pair - place.first_pair; at++)
+        std::fill_n(sums + pair[2 * at + 1] * slots.stride(), slots.stride(), 0.f);
+    for (int end = deepest + 1; end > 0; end -= SHADED) {
+        int first = std::max(end - SHADED, 0);
+        if (layers.wide.picture) {
+            Batch batch;
+            batch.fill(end - first, [&](int i) { return splats[pair[2 * (first + i)]]; });
+            shade_batch(tile, place, layers, batch, pair + 2 * first);
+        }
+        for (int at = end - 1; at >= first; at--) {
+            float row[NARROW + 1];
+            layers.row(place.view, pair[2 * at], row);
+            const float* shades = layers.wide.picture ? tile.shades + (at - first) * PIXELS : nullptr;
+            unblend_splat<NARROW, Sums>(tile, place, splats[pair[2 * at]], row, shades, float(at),
+                                        sums + pair[2 * at + 1] * slots.stride());
         }
     }
-    return total;
 }
 
-void scatter(float* table, int64_t first, int64_t end, int columns, int column, Wide lanes) {
-    for (int lane = 0; lane < LANES && first + lane < end; lane++)
-        table[(first + lane) * columns + column] = lanes[lane];
-}
-
-void gradient_of_some(const D3dCameras& cameras, const D3dGaussians& g, const D3dFootprints& footprints, int64_t first,
-                      const float* sums, const D3dGaussianGradients& by) {
-    Gaussian<Wide> gaussians = gather_gaussians(g, first);
-    GaussianGradient<Wide> total{};
-    Wide opacity{};
-    std::fill_n(by.colours + first * g.channels, std::min<int64_t>(LANES, g.count - first) * g.channels, 0.f);
-    for (int64_t view = 0; view < cameras.views; view++) {
-        ViewSums of_view = add_slots(g, footprints, view, first, sums, by.colours);
-        Wide a = load(of_view.a), b = load(of_view.b), c = load(of_view.c);
-        Wide one = load(of_view.fixed[0]), x = load(of_view.fixed[1]), y = load(of_view.fixed[2]);
-        Wide xx = load(of_view.fixed[3]), xy = load(of_view.fixed[4]), yy = load(of_view.fixed[5]);
-        Wide by_x = a * x + b * y, by_y = b * x + c * y;
-        scatter(by.probe + 2 * view * g.count, first, g.count, 2, 0, by_x);
-        scatter(by.probe + 2 * view * g.count, first, g.count, 2, 1, by_y);
-        if (!of_view.any) continue;
-
-        // The inverse covariance K has gradient -M/2 (M the second moments), so the covariance has K M K / 2.
-        Wide left_x = a * xx + b * xy, left_y = a * xy + b * yy, right_x = b * xx + c * xy, right_y = b * xy + c * yy;
-        GaussianGradient<Wide> from_view =
-            project_gradient(gaussians, camera_of<float>(cameras, view), by_x, by_y, 0.5f * (left_x * a + left_y * b),
-                             0.5f * (left_x * b + left_y * c), 0.5f * (right_x * b + right_y * c),
-                             load(of_view.fixed[6]));
-        auto add = [&](Wide& sum, Wide value) { sum += select(of_view.drawn, value, Wide{}); };
-        for (int i = 0; i < 3; i++) add(total.mean[i], from_view.mean[i]);
-        for (int i = 0; i < 4; i++) add(total.wxyz[i], from_view.wxyz[i]);
-        for (int i = 0; i < 3; i++) add(total.scale[i], from_view.scale[i]);
-        add(opacity, one / gaussians.opacity);
-    }
-    for (int i = 0; i < 3; i++) scatter(by.means, first, g.count, 3, i, total.mean[i]);
-    for (int i = 0; i < 4; i++) scatter(by.wxyz, first, g.count, 4, i, total.wxyz[i]);
-    for (int i = 0; i < 3; i++) scatter(by.scales, first, g.count, 3, i, total.scale[i]);
-    scatter(by.opacities, first, g.count, 1, 0, opacity);
+template <class Sums>
+auto gradient_for(int narrow) {
+    return pick(narrow, std::make_integer_sequence<int, Gradients::FEW + 1>{},
+                [](auto channels) { return gradient_of_tile<decltype(channels)::value, Sums>; });
 }
 
 }  // namespace
 
-int64_t d3d_splat_gradient_bytes(int32_t channels, int64_t pairs, const D3dLaunch* launch) {
-    return (launch->threads * Tile::floats(channels) + pairs * (FIXED_SUMS + channels)) * int64_t(sizeof(float));
+int64_t d3d_splat_gradient_bytes(const D3dSplatValues* values, int64_t, int64_t, int64_t capacity,
+                                 const D3dLaunch* launch) {
+    int64_t floats = launch->threads * Tile::floats(values->channels) + capacity * ViewSums::MOST;
+    if (seen_floats(*values) + values->channels > Gradients::FEW) floats += weigh_floats(capacity, *launch);
+    return floats * int64_t(sizeof(float));
 }
 
-int32_t d3d_splat_gradient(const D3dCameras* cameras, const D3dGaussians* g, const D3dFootprints* footprints,
-                           const D3dPairs* pairs, const D3dSplatImages* images, const D3dSplatImageGradients* by_images,
-                           const D3dGaussianGradients* by, void* workspace, const D3dLaunch* launch) {
+int32_t d3d_splat_gradient(const D3dCameras* cameras, const D3dGaussians* g, const D3dSplatValues* values,
+                           const D3dFootprints* footprints, const D3dPairs* pairs, const D3dSplatImages* images,
+                           const D3dSplatImageGradients* by_images, const D3dGaussianGradients* by, void* workspace,
+                           const D3dLaunch* launch) {
     Tiles tiles(*cameras, TILE);
-    float* tile_memory = static_cast<float*>(workspace);
-    float* sums = tile_memory + launch->threads * Tile::floats(g->channels);
+    Gradients layers(*values, *footprints, g->count, *by_images);
+    const int64_t tile_floats = Tile::floats(values->channels);
+    float* sums = static_cast<float*>(workspace) + launch->threads * tile_floats;
+    float* weighing = sums + pairs->capacity * ViewSums::MOST;
+    Slots slots{sums, by->absolute ? 2 : 0, layers.narrow};
+    Gathering gathering{*cameras, *g, *values, *footprints, layers, *by, slots};
     auto gradient_of_any =
-        g->channels == 3 ? gradient_of_tile<3> : g->channels == 4 ? gradient_of_tile<4> : gradient_of_tile<0>;
+        by->absolute ? gradient_for<AbsoluteMoments<Wide>>(layers.narrow) : gradient_for<Moments<Wide>>(layers.narrow);
 #pragma omp parallel num_threads(launch->threads)
     {
-        Tile tile(tile_memory + omp_get_thread_num() * Tile::floats(g->channels), g->channels);
+        Tile tile(static_cast<float*>(workspace) + omp_get_thread_num() * tile_floats, layers);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t i = 0; i < cameras->views * tiles.count(); i++) {
             Place place(*cameras, tiles, *pairs, i);
             if (place.first_pair == place.end_pair) continue;
-            int deepest = start(tile, place, g->channels, *images, *by_images);
-            gradient_of_any(tile, place, deepest, *g, splats_of(*footprints, place.view, g->count), *pairs, sums);
+            int deepest = start(tile, place, layers, *images, by_images->alpha);
+            gradient_of_any(tile, place, deepest, layers, splats_of(*footprints, place.view, g->count), *pairs, slots,
+                            sums);
+        }
+        if (layers.wide.picture && by->colours) {
+            WeighTile weigh_tile(weighing + omp_get_thread_num() * WeighTile::FLOATS);
+            float* blocks = weighing + launch->threads * WeighTile::FLOATS;
+            for (int first = 0; first < values->channels; first += BLOCK)
+                weigh_block(*cameras, g->count, *footprints, *pairs, {values->channels, by_images->colours}, first,
+                            {by->colours, values->view_stride}, weigh_tile, blocks, nullptr);
         }
 #pragma omp for schedule(static)
-        for (int64_t first = 0; first < g->count; first += LANES)
-            gradient_of_some(*cameras, *g, *footprints, first, sums, *by);
+        for (int64_t first = 0; first < g->count; first += LANES) gathering.of_some(first);
     }
     return D3D_OK;
 }

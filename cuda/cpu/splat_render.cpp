@@ -1,136 +1,153 @@
 // Each tile's splats over its pixels, front to back. A strip is LANES pixels of one row.
+//
+// The few channels of the row (see layers.h) stay in registers while a strip is walked. Wide colours are a product of
+// matrices: the walk notes the weights, and the sums are then taken for LANES channels of LANES pixels at a time.
 
-#include "strips.h"
+#include "layers.h"
+#include "walk.h"
 
 using namespace d3d;
 
 namespace {
 
-constexpr int BATCH = 128;  // splats copied side by side before the tile's rows are walked
+using Images = Layers<float>;
 
 struct Tile {
-    float *transmittance, *last, *depth, *colours, *batch_colours;
+    float *transmittance, *last;
+    float *narrow;  // [narrow][PIXELS]
+    float *rows;    // [BATCH][narrow]
+    float *wide;    // [PIXELS][stride]: sums of the wide colours
+    float *values;  // [BATCH][stride]
+    int64_t stride;
 
-    Tile(float* memory, int channels)
-        : transmittance(memory), last(memory + PIXELS), depth(memory + 2 * PIXELS), colours(memory + 3 * PIXELS),
-          batch_colours(colours + channels * PIXELS) {}
-    static int64_t floats(int channels) { return (3 + channels) * int64_t(PIXELS) + channels * int64_t(BATCH); }
+    Tile(float* memory, const Images& images)
+        : transmittance(memory), last(memory + PIXELS), narrow(memory + 2 * PIXELS),
+          rows(narrow + images.narrow * PIXELS), wide(rows + images.narrow * BATCH),
+          values(wide + whole_lanes(images.wide.channels) * PIXELS), stride(whole_lanes(images.wide.channels)) {}
+    static int64_t floats(int narrow, int wide) { return (2 + narrow) * PIXELS + narrow * BATCH + whole_lanes(wide) * (PIXELS + BATCH); }
 };
 
-// Splats copied side by side, so that LANES of them can be tested at once.
-struct Batch {
-    alignas(64) float x[BATCH], y[BATCH], a[BATCH], b[BATCH], c[BATCH], opacity[BATCH], cutoff[BATCH], depth[BATCH];
+// The splats of a batch that meet a strip, with their weights.
+struct Met {
+    alignas(64) float weights[BATCH][LANES];
+    int splat[BATCH];
+    int count = 0;
 
-    void set(int i, const Splat<float>& s) {
-        x[i] = s.x, y[i] = s.y, a[i] = s.a, b[i] = s.b, c[i] = s.c;
-        opacity[i] = s.opacity, cutoff[i] = s.cutoff, depth[i] = s.depth;
-    }
-    Splat<float> get(int i) const { return {x[i], y[i], a[i], b[i], c[i], opacity[i], cutoff[i], 0, 0, depth[i]}; }
-
-    // Which of the LANES splats from `first` on meet the strip.
-    uint32_t meeting(int first, const Strip& strip) const {
-        Wide centre = load(x + first);
-        return lane_bits(meets_row(load(a + first), load(b + first), load(c + first), load(cutoff + first),
-                                   strip.left - centre, strip.right - centre, strip.y - load(y + first)));
+    void note(int i, Wide weight) {
+        store(weights[count], weight);
+        splat[count++] = i;
     }
 };
 
-// Blends `count` splats into one strip; false when every pixel of it is finished.
-template <int CHANNELS>
-bool blend_strip(const Tile& tile, const Batch& batch, int count, int first_place, int any_channels, int pixel,
-                 const Strip& strip) {
-    const int channels = CHANNELS ? CHANNELS : any_channels;
-    Pixel<Wide> state{load(tile.transmittance + pixel), load(tile.last + pixel)};
-    Wide depth = load(tile.depth + pixel);
-    Wide colours[CHANNELS ? CHANNELS : 1];
-    for (int channel = 0; channel < CHANNELS; channel++) colours[channel] = load(tile.colours + channel * PIXELS + pixel);
-
-    bool open = any_lane(state.transmittance > TRANSMITTANCE_MIN);
-    for (int first = 0; first < count && open; first += LANES) {
-        for (uint32_t left = batch.meeting(first, strip); left; left &= left - 1) {
-            int i = first + __builtin_ctz(left);
-            Splat<float> splat = batch.get(i);
-            Wide weight = blend(state, evaluate(splat, strip.x, strip.y), float(first_place + i));
-            depth += weight * splat.depth;
-            const float* colour = tile.batch_colours + i * channels;
-            if constexpr (CHANNELS > 0) {
-                for (int channel = 0; channel < CHANNELS; channel++) colours[channel] += weight * colour[channel];
-            } else {
-                for (int channel = 0; channel < channels; channel++) {
-                    float* sum = tile.colours + channel * PIXELS + pixel;
-                    store(sum, load(sum) + weight * colour[channel]);
-                }
-            }
+// Adds weight times value to LANES channels of the strip's pixels, all channels in turn.
+void add_wide(const Tile& tile, const Met& met, int pixel) {
+    for (int64_t channel = 0; channel < tile.stride; channel += LANES) {
+        float* sums = tile.wide + pixel * tile.stride + channel;
+        Wide total[LANES];
+        for (int lane = 0; lane < LANES; lane++) total[lane] = load(sums + lane * tile.stride);
+        for (int i = 0; i < met.count; i++) {
+            Wide value = load(tile.values + met.splat[i] * tile.stride + channel);
+            for (int lane = 0; lane < LANES; lane++) total[lane] += met.weights[i][lane] * value;
         }
-        open = any_lane(state.transmittance > TRANSMITTANCE_MIN);
+        for (int lane = 0; lane < LANES; lane++) store(sums + lane * tile.stride, total[lane]);
+    }
+}
+
+template <int NARROW>
+bool blend_strip(const Tile& tile, const Batch& batch, int place, int pixel, const Strip& strip) {
+    Pixel<Wide> state{load(tile.transmittance + pixel), load(tile.last + pixel)};
+    Wide sums[NARROW + 1];
+    for (int channel = 0; channel < NARROW; channel++) sums[channel] = load(tile.narrow + channel * PIXELS + pixel);
+    auto add_narrow = [&](int i, Wide weight) {
+        for (int channel = 0; channel < NARROW; channel++) sums[channel] += weight * tile.rows[i * NARROW + channel];
+    };
+    bool open;
+    if (tile.stride) {
+        Met met;
+        open = walk_splats(batch, strip, state, place, [&](int i, Wide weight) {
+            add_narrow(i, weight);
+            met.note(i, weight);
+        });
+        add_wide(tile, met, pixel);
+    } else {
+        open = walk_splats(batch, strip, state, place, add_narrow);
     }
     store(tile.transmittance + pixel, state.transmittance);
     store(tile.last + pixel, state.last);
-    store(tile.depth + pixel, depth);
-    for (int channel = 0; channel < CHANNELS; channel++) store(tile.colours + channel * PIXELS + pixel, colours[channel]);
+    for (int channel = 0; channel < NARROW; channel++) store(tile.narrow + channel * PIXELS + pixel, sums[channel]);
     return open;
 }
 
-void start(const Tile& tile, const Place& place, int channels) {
-    for (int pixel = 0; pixel < PIXELS; pixel++) {
-        tile.transmittance[pixel] = place.inside(pixel) ? 1.f : 0.f;  // pixels outside the picture are finished
-        tile.last[pixel] = -1;
-        tile.depth[pixel] = 0;
-    }
-    std::fill_n(tile.colours, channels * PIXELS, 0.f);
-}
-
-void write(const Tile& tile, const Place& place, int channels, const D3dSplatImages& images) {
-    place.for_each_pixel([&](int pixel, int64_t at) {
-        images.alpha[at] = 1 - tile.transmittance[pixel];
-        images.depth[at] = tile.depth[pixel];
-        images.transmittance[at] = tile.transmittance[pixel];
-        images.last[at] = tile.last[pixel];
-        for (int channel = 0; channel < channels; channel++)
-            images.colours[at * channels + channel] = tile.colours[channel * PIXELS + pixel];
-    });
-}
-
-template <int CHANNELS>
-void render_tile(const Tile& tile, const Place& place, const D3dGaussians& g, const Splat<float>* splats,
+template <int NARROW>
+void render_tile(const Tile& tile, const Place& place, const Images& layers, const Splat<float>* splats,
                  const D3dPairs& pairs) {
     Batch batch;
     for (int first = place.first_pair; first < place.end_pair; first += BATCH) {
-        int count = std::min(BATCH, place.end_pair - first);
-        for (int i = 0; i < count; i++) {
-            int32_t splat = pairs.pairs[2 * (int64_t(first) + i)];
-            batch.set(i, splats[splat]);
-            std::copy_n(g.colours + int64_t(splat) * g.channels, g.channels, tile.batch_colours + i * g.channels);
+        const int32_t* pair = pairs.pairs + 2 * int64_t(first);
+        batch.fill(std::min(BATCH, place.end_pair - first), [&](int i) { return splats[pair[2 * i]]; });
+        for (int i = 0; i < batch.count; i++) {
+            layers.row(place.view, pair[2 * i], tile.rows + i * NARROW);
+            if (tile.stride)
+                std::copy_n(layers.wide_row(place.view, pair[2 * i]), layers.wide.channels, tile.values + i * tile.stride);
         }
-        for (int i = count; i % LANES; i++) batch.set(i, {0, 0, 1, 0, 1, 0, -1, 0, 0, 0});  // meets nothing
         bool open = false;
         for (int pixel = 0; pixel < PIXELS; pixel += LANES)
-            open |= blend_strip<CHANNELS>(tile, batch, count, first - place.first_pair, g.channels, pixel,
-                                          place.strip(pixel));
+            open |= blend_strip<NARROW>(tile, batch, first - place.first_pair, pixel, place.strip(pixel));
         if (!open) break;
     }
 }
 
-}  // namespace
-
-int64_t d3d_splat_render_bytes(int32_t channels, const D3dLaunch* launch) {
-    return launch->threads * Tile::floats(channels) * int64_t(sizeof(float));
+void start(const Tile& tile, const Place& place, const Images& layers) {
+    for (int pixel = 0; pixel < PIXELS; pixel++) {
+        tile.transmittance[pixel] = place.inside(pixel) ? 1.f : 0.f;  // pixels outside the picture are finished
+        tile.last[pixel] = -1;
+    }
+    std::fill_n(tile.narrow, layers.narrow * PIXELS, 0.f);
+    std::fill_n(tile.wide, tile.stride * (PIXELS + BATCH), 0.f);
 }
 
-int32_t d3d_splat_render(const D3dCameras* cameras, const D3dGaussians* g, const D3dFootprints* footprints,
-                         const D3dPairs* pairs, const D3dSplatImages* images, void* workspace,
-                         const D3dLaunch* launch) {
+void write(const Tile& tile, const Place& place, const Images& layers, const D3dSplatImages& images) {
+    place.for_each_pixel([&](int pixel, int64_t at) {
+        images.alpha[at] = 1 - tile.transmittance[pixel];
+        images.transmittance[at] = tile.transmittance[pixel];
+        images.last[at] = tile.last[pixel];
+    });
+    for (int i = 0; i < layers.count; i++) {
+        const Images::Layer& layer = layers.layers[i];
+        place.for_each_pixel([&](int pixel, int64_t at) {
+            for (int channel = 0; channel < layer.channels; channel++)
+                layer.picture[at * layer.channels + channel] = tile.narrow[(layer.first + channel) * PIXELS + pixel];
+        });
+    }
+    if (!tile.stride) return;
+    place.for_each_pixel([&](int pixel, int64_t at) {
+        std::copy_n(tile.wide + pixel * tile.stride, layers.wide.channels, layers.wide.picture + at * layers.wide.channels);
+    });
+}
+
+}  // namespace
+
+int64_t d3d_splat_render_bytes(const D3dSplatValues* values, const D3dLaunch* launch) {
+    return launch->threads * Tile::floats(Images::FEW, values->channels) * int64_t(sizeof(float));
+}
+
+int32_t d3d_splat_render(const D3dCameras* cameras, int64_t count, const D3dSplatValues* values,
+                         const D3dFootprints* footprints, const D3dPairs* pairs, const D3dSplatImages* images,
+                         void* workspace, const D3dLaunch* launch) {
     Tiles tiles(*cameras, TILE);
-    auto render_any = g->channels == 3 ? render_tile<3> : g->channels == 4 ? render_tile<4> : render_tile<0>;
+    Images layers(*values, *footprints, count, *images);
+    auto render_any = pick(layers.narrow, std::make_integer_sequence<int, Images::FEW + 1>{},
+                           [](auto narrow) { return render_tile<decltype(narrow)::value>; });
 #pragma omp parallel num_threads(launch->threads)
     {
-        Tile tile(static_cast<float*>(workspace) + omp_get_thread_num() * Tile::floats(g->channels), g->channels);
+        int64_t floats = Tile::floats(Images::FEW, values->channels);
+        Tile tile(static_cast<float*>(workspace) + omp_get_thread_num() * floats, layers);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t i = 0; i < cameras->views * tiles.count(); i++) {
             Place place(*cameras, tiles, *pairs, i);
-            start(tile, place, g->channels);
-            render_any(tile, place, *g, splats_of(*footprints, place.view, g->count), *pairs);
-            write(tile, place, g->channels, *images);
+            start(tile, place, layers);
+            render_any(tile, place, layers, splats_of(*footprints, place.view, count), *pairs);
+            write(tile, place, layers, *images);
         }
     }
     return D3D_OK;

@@ -19,7 +19,6 @@ from distill3d.world.metrics import measure, turned
 from distill3d.world.model import Model, instances
 
 if TYPE_CHECKING:
-    from distill3d.commands._options import Options
     from distill3d.prior import Prior
     from distill3d.runs import Run
     from distill3d.scene import Scene
@@ -30,7 +29,7 @@ SHEET_ELEVATION_RAD = 0.3
 WANT = ("rgb", "alpha", "depth")
 
 
-def write_results(options: Options, run: Run, student: Scene, prior: Prior, seconds: float) -> None:
+def write_results(options: Any, run: Run, student: Scene, prior: Prior, seconds: float) -> None:
     """Write the scene, its pictures and, last of all, report.json; print where they are and how good."""
     begun = time.perf_counter()
     scene_file = "scene.ply" if files.kind_of(student) == "gaussians" else "scene.safetensors"
@@ -60,7 +59,7 @@ class Truth:
     rotation_deg: float
 
 
-def _against_world(options: Options, student: Scene, prior: Exact) -> tuple[dict[str, Any], Truth]:
+def _against_world(options: Any, student: Scene, prior: Exact) -> tuple[dict[str, Any], Truth]:
     """The student's numbers against what the prior rendered."""
     description = describe(options.prompt)
     candidates = instances(description, prior.instances)
@@ -74,7 +73,7 @@ def _against_world(options: Options, student: Scene, prior: Exact) -> tuple[dict
     return dataclasses.asdict(found), truth
 
 
-def _sheet(options: Options, student: Scene, truth: Truth | None, report: dict[str, Any]) -> Any:
+def _sheet(options: Any, student: Scene, truth: Truth | None, report: dict[str, Any]) -> Any:
     """Eight views around the student; below them the truth from the same sides, depth and opacity."""
     azimuths_rad = torch.arange(SHEET_VIEWS) * (2 * torch.pi / SHEET_VIEWS)
     size = options.picture_size

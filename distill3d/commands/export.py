@@ -1,4 +1,4 @@
-"""A scene as a file for other programs: Gaussians as .ply, any scene as a mesh (.glb, .obj, .ply)."""
+"""A scene as a file for other programs: Gaussians in their formats, any scene as a mesh."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pathlib import Path
 from distill3d.commands import _flags
 from distill3d.errors import UserError, given_by_user
 
-SUFFIXES = (".ply", ".glb", ".obj", ".safetensors")
+GAUSSIANS = (".compressed.ply", ".ply", ".spz", ".sog", ".splat")
+SUFFIXES = (*GAUSSIANS, ".glb", ".obj", ".safetensors")
 
 
 @dataclass(frozen=True)
 class Options:
     """A scene as a file that other programs open; the suffix of --out says which.
 
-    .ply is the 3DGS layout for Gaussians and a mesh for other scenes. .glb and .obj are meshes with vertex
-    colours, turned to +y up as their readers expect. .safetensors is our own format.
+    .ply is the 3DGS layout for Gaussians and a mesh for other scenes; .compressed.ply, .spz, .sog and .splat
+    are smaller forms of Gaussians. .glb and .obj are meshes with vertex colours, turned to +y up as their
+    readers expect. .safetensors is our own format.
     """
 
     scene: _flags.SceneWord
@@ -34,8 +36,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = _flags.parse(Options, argv, "export")
     _flags.at_least(8, "resolution", options.resolution)
-    suffix = options.out.suffix.lower()
-    if suffix not in SUFFIXES:
+    suffix = next((s for s in SUFFIXES if options.out.name.lower().endswith(s)), None)
+    if suffix is None:
         raise UserError(
             f'cannot export to "{options.out.name}"; expected a name ending in {", ".join(SUFFIXES)}'
         )
@@ -43,7 +45,12 @@ def main(argv: Sequence[str]) -> int:
     from distill3d import files
 
     scene = files.load(options.scene)
-    as_gaussians = suffix == ".ply" and files.kind_of(scene) == "gaussians" and not options.mesh
+    is_gaussians = files.kind_of(scene) == "gaussians"
+    if suffix in GAUSSIANS and suffix != ".ply" and not is_gaussians:
+        raise UserError(
+            f"{options.scene} is a scene of {files.kind_of(scene)}; {suffix} holds Gaussians only"
+        )
+    as_gaussians = suffix in GAUSSIANS and is_gaussians and not options.mesh
     if as_gaussians or suffix == ".safetensors":
         files.save(scene, options.out)
         print(f"{options.out}  ({options.out.stat().st_size / 1e6:.1f} MB)")

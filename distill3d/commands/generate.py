@@ -3,69 +3,68 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from distill3d import __version__, machine, plugins
-from distill3d.commands import _flags, _options
-from distill3d.commands._options import HELP, KINDS, Options
-from distill3d.errors import Stopped, UserError, given_by_user
+from distill3d import plugins
+from distill3d.commands import _flags
+from distill3d.commands._options import Grammar
+from distill3d.commands._training import Command, Parts
+from distill3d.errors import UserError, given_by_user
+from distill3d.recipe import METHOD, PRIOR, SCENE, SIZE, STEPS, VIEWS
 
 if TYPE_CHECKING:
-    from distill3d.distill import CameraSource
     from distill3d.runs import Checkpoint, Run
-    from distill3d.scene import Scene
-    from distill3d.teachers.score import Score
+
+
+@dataclass(frozen=True)
+class Options:
+    """Make a 3-D scene from words.
+
+    A student scene is rendered from random cameras; a prior that knows pictures says, through a distillation
+    method, how they should change. `distill3d world` lists the words that the default prior knows.
+    """
+
+    prompt: _flags.Words = ""
+    """What to make, in quotes: "a red robot"."""
+    steps: int = STEPS
+    """How often the scene is rendered and improved."""
+    views: int = VIEWS
+    """Pictures for each step."""
+    size: int = SIZE
+    """Side of these pictures in pixels; a run begins with smaller ones."""
+
+
+GRAMMAR = Grammar(
+    "generate",
+    Options,
+    {
+        "method": ("objectives", METHOD),
+        "scene": ("representations", SCENE),
+        "prior": ("priors", PRIOR),
+    },
+    {"rig": ("rig.py", "Rig", "how the cameras are drawn")},
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    folder = _flags.given(argv, "resume")
-    if folder is not None:
-        return _resume(Path(folder), argv)
-    options = _options.from_command_line(argv)
-
-    from distill3d.runs import Run, slug
-
-    parts = _build(options, None)
-    wanted = options.out or Path("runs") / slug(options.prompt)
-    run = Run.create(wanted, overwrite=options.overwrite)
-    taken = "" if run.folder == wanted else f"  ({wanted} is taken)"
-    print(f"writing to {run.folder}{taken}", flush=True)
-    run.write_json("run.json", _description(options))
-    return _train(options, run, parts, None)
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
 
 
-def _resume(folder: Path, argv: Sequence[str]) -> int:
-    """Go on with an interrupted run: its options, its last checkpoint, the same result."""
-    from distill3d.runs import Run
+def _folder_name(options: Any) -> str:
+    from distill3d.runs import slug
 
-    if len(argv) > (1 if f"--resume={folder}" in argv else 2):
-        raise UserError("--resume takes all its options from the folder; give no other flags, or use --again")
-    run = Run.open(folder)
-    if run.finished:
-        print(f"{folder} is finished; repeat it with --again {run.path('run.json')}")
-        return 0
-    options = _options.from_run(run.path("run.json"))
-    checkpoint = run.load_checkpoint()
-    print(f"going on with {folder} after step {checkpoint.step if checkpoint else 0}", flush=True)
-    _same_threads(run)
-    return _train(options, run, _build(options, checkpoint), checkpoint)
+    return slug(options.prompt)
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a run is made of."""
-
-    student: Scene
-    teacher: Score
-    rig: CameraSource
+def _resolve(options: Any) -> Any:
+    if not options.prompt.strip():
+        raise UserError('no prompt was given; expected words in quotes: distill3d generate "a red robot"')
+    for name in ("steps", "views", "size", "checkpoint_every", "picture_size"):
+        _flags.at_least(1, name, getattr(options, name))
+    return options
 
 
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
@@ -76,7 +75,10 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d.rig import Rig
     from distill3d.teachers.score import Score
 
-    kinds = {n: plugins.load(folder, getattr(options, n), n, HELP) for n, (folder, _) in KINDS.items()}
+    kinds = {
+        name: plugins.load(folder, getattr(options, name), name, GRAMMAR.help)
+        for name, (folder, _) in GRAMMAR.kinds.items()
+    }
     with given_by_user():
         objective = kinds["method"](**dataclasses.asdict(options.method_options))
         prior = kinds["prior"](**dataclasses.asdict(options.prior_options))
@@ -91,99 +93,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     return Parts(student, Score(prior, objective, options.prompt), source)
 
 
-def _description(options: Options) -> dict[str, Any]:
-    """run.json: enough to repeat the run, and on what it ran."""
-    import torch
-
-    from distill3d.ops.backends import choose
-
-    return {
-        "command": "generate",
-        "distill3d": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": "cpu",
-        "processor": machine.processor(),
-        "threads": torch.get_num_threads(),
-        "backend": choose("splat", torch.zeros(())),
-        "seed": options.seed,
-        "options": _options.to_run(options),
-    }
-
-
-def _same_threads(run: Run) -> None:
-    """Sums depend on how they are split, so a run goes on with as many threads as it began with."""
-    import torch
-
-    threads = run.read_json("run.json").get("threads")
-    if isinstance(threads, int) and threads > 0:
-        torch.set_num_threads(threads)
-
-
-def _train(options: Options, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> int:
+def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._results import write_results
 
-    try:
-        seconds = _loop(options, run, parts, checkpoint)
-        write_results(options, run, parts.student, parts.teacher.prior, seconds)
-    except Stopped:
-        raise
-    except KeyboardInterrupt as interrupt:
-        raise _stopped("between steps", run) from interrupt
-    return 0
-
-
-def _loop(options: Options, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> float:
-    """Take the steps that are left, with a line of metrics for each; returns the seconds of all of them."""
-    from distill3d.commands._progress import progress
-    from distill3d.distill import Collapsed, distill
-
-    done = checkpoint.step if checkpoint else 0
-    before = seconds = checkpoint.seconds if checkpoint else 0.0
-    steps = distill(
-        parts.student,
-        parts.teacher,
-        steps=options.steps,
-        rig=parts.rig,
-        views=options.views,
-        size=options.size,
-        seed=options.seed,
-        state=checkpoint.state if checkpoint else None,
-    )
-    try:
-        with run.metrics(after=done) as metrics, progress(options.steps, done) as show, _patience() as asked:
-            for step in steps:
-                seconds = before + step.seconds
-                metrics.add(step.number, loss=step.loss, **step.parts, seconds=seconds)
-                show(step.number, step.loss, step.seconds)
-                stop = asked.is_set()
-                if stop or step.number % options.checkpoint_every == 0 or step.number == options.steps:
-                    run.save_checkpoint(step.number, seconds, step.state())
-                if stop:
-                    raise _stopped(f"after step {step.number}", run)
-    except Collapsed as collapse:
-        raise UserError(str(collapse)) from collapse
-    return seconds
-
-
-def _stopped(when: str, run: Run) -> Stopped:
-    return Stopped(f"stopped {when}; go on with: distill3d generate --resume {run.folder}")
-
-
-@contextmanager
-def _patience() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C wait for the end of the step, to keep its state; a second one does not wait."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(signum: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, earlier)
-
-    earlier = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, earlier)
+    write_results(options, run, parts.student, parts.teacher.prior, seconds)  # type: ignore[attr-defined]

@@ -38,7 +38,7 @@ def read(data: bytes) -> dict[str, Tensor]:
             "(x y z f_dc_* opacity scale_* rot_*)"
         )
     rest = sum(name.startswith("f_rest_") for name in names)
-    if rest not in REST_COUNTS:
+    if rest not in REST_COUNTS or not {f"f_rest_{i}" for i in range(rest)} <= names:
         raise UserError(f"the PLY has {rest} f_rest properties; expected {', '.join(map(str, REST_COUNTS))}")
     dc = _stack(vertices, [f"f_dc_{i}" for i in range(3)])[:, None]
     higher = _stack(vertices, [f"f_rest_{i}" for i in range(rest)]).reshape(len(vertices), 3, rest // 3).mT

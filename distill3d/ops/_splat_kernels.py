@@ -2,97 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from distill3d.camera import Cameras
 from distill3d.ops import _library as c
-
-
-class CGaussians(Structure):
-    _fields_ = [
-        ("count", c_int64),
-        ("channels", c_int32),
-        ("blur", c_float),
-        *[(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")],
-    ]
-
-
-class CFootprints(Structure):
-    _fields_ = [(name, c_void_p) for name in ("splats", "radius_px", "first_slot")]
-
-
-class CPairs(Structure):
-    _fields_ = [("count", c_int64), ("tile_start", c_void_p), ("pairs", c_void_p)]
-
-
-class CSplatImages(Structure):
-    _fields_ = [(name, c_void_p) for name in ("colours", "alpha", "depth", "transmittance", "last")]
-
-
-class CSplatImageGradients(Structure):
-    _fields_ = [(name, c_void_p) for name in ("colours", "alpha", "depth")]
-
-
-class CGaussianGradients(Structure):
-    _fields_ = [(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")]
-
-
-FOOTPRINT_FLOATS = 10
-
-c.declare(
-    {
-        "d3d_splat_tile_px": [c_int32],
-        "d3d_splat_histogram_bytes": [c_int64, c.CAMERAS, c_int64, c.LAUNCH],
-        "d3d_splat_project": [
-            c_int32,
-            c.CAMERAS,
-            POINTER(CGaussians),
-            POINTER(CFootprints),
-            c_void_p,
-            POINTER(c_int64),
-            c.LAUNCH,
-        ],
-        "d3d_splat_bin_bytes": [c_int64, c_int64],
-        "d3d_splat_bin": [
-            c_int32,
-            c.CAMERAS,
-            c_int64,
-            POINTER(CFootprints),
-            c_void_p,
-            POINTER(CPairs),
-            c_void_p,
-            c.LAUNCH,
-        ],
-        "d3d_splat_render_bytes": [c_int64, c_int32, c.LAUNCH],
-        "d3d_splat_render": [
-            c_int32,
-            c.CAMERAS,
-            POINTER(CGaussians),
-            POINTER(CFootprints),
-            POINTER(CPairs),
-            POINTER(CSplatImages),
-            c_void_p,
-            c.LAUNCH,
-        ],
-        "d3d_splat_gradient_bytes": [c_int64, c_int32, c_int64, c.LAUNCH],
-        "d3d_splat_gradient": [
-            c_int32,
-            c.CAMERAS,
-            POINTER(CGaussians),
-            POINTER(CFootprints),
-            POINTER(CPairs),
-            POINTER(CSplatImages),
-            POINTER(CSplatImageGradients),
-            POINTER(CGaussianGradients),
-            c_void_p,
-            c.LAUNCH,
-        ],
-    }
-)
+from distill3d.ops import _splat_abi as abi
 
 
 def splat(
@@ -105,24 +22,30 @@ def splat(
     cameras: Cameras,
     probe: Tensor | None,
     blur_px: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Colours, alpha, depth and radii; the other arguments are those of `distill3d.ops.splat.splat`."""
-    if cameras.world_to_camera.requires_grad or cameras.intrinsics.requires_grad:
-        raise ValueError(
-            f"the {library} backend gives no gradient to cameras and was given cameras that require one; "
-            'detach them, or run inside use("reference")'
-        )
+    *,
+    absolute_probe: Tensor | None,
+    sh: Tensor | None,
+    normals: bool,
+    antialiased: bool,
+) -> list[Tensor]:
+    """Colours, alpha, depth, radii, radiance and normal; arguments are those of `splat_reference.splat`."""
+    refuse_gradients(library, cameras)
     world_to_camera, intrinsics = c.flat(cameras)
-    if probe is not None:
-        probe = probe.reshape(len(world_to_camera), len(means), 2)
+    views, count = len(world_to_camera), len(means)
+
+    def in_a_row(table: Tensor | None) -> Tensor | None:
+        return None if table is None else table.reshape(views, count, table.shape[-1])
+
     images = _draw(
         library,
         means,
         wxyz,
         scales,
         opacities,
-        colours,
-        probe,
+        colours if colours.ndim == 2 else in_a_row(colours),
+        sh,
+        in_a_row(probe),
+        in_a_row(absolute_probe),
         world_to_camera,
         intrinsics,
         cameras.width,
@@ -130,32 +53,27 @@ def splat(
         cameras.near,
         cameras.far,
         blur_px,
+        antialiased,
+        normals,
     )
-    colours, alpha, depth, radius_px = images[:4]
-    shape = (*cameras.shape, cameras.height, cameras.width)
-    return (
-        colours.reshape(*shape, colours.shape[-1]),
-        alpha.reshape(*shape, 1),
-        depth.reshape(*shape, 1),
-        radius_px.reshape(*cameras.shape, len(means)),
-    )
+    return [picture.reshape(*cameras.shape, *picture.shape[1:]) for picture in images[:6]]
 
 
-def _gaussians(inputs: Sequence[Tensor], probe: Tensor | None, blur_px: float) -> CGaussians:
-    """The C view of contiguous means, wxyz, scales, opacities, colours and probe, which must outlive it."""
-    count, channels = inputs[-1].shape
-    pointers = [values.data_ptr() for values in inputs]
-    return CGaussians(count, channels, blur_px, *pointers, None if probe is None else probe.data_ptr())
+def refuse_gradients(library: str, cameras: Cameras) -> None:
+    if cameras.world_to_camera.requires_grad or cameras.intrinsics.requires_grad:
+        raise ValueError(
+            f"the {library} backend gives no gradient to cameras and was given cameras that require one; "
+            'detach them, or run inside use("reference")'
+        )
 
 
 @torch.library.custom_op(
     "distill3d::splat",
     mutates_args=(),
     schema="(str library, Tensor means, Tensor wxyz, Tensor scales, Tensor opacities, Tensor colours, "
-    "Tensor? probe, "
-    "Tensor world_to_camera, Tensor intrinsics, int width, int height, "
-    "float near, float far, float blur_px) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "Tensor? sh, Tensor? probe, Tensor? absolute_probe, Tensor world_to_camera, Tensor intrinsics, "
+    "int width, int height, float near, float far, float blur_px, bool antialiased, bool normals) "
+    f"-> ({', '.join(['Tensor'] * 14)})",
 )
 def _draw(
     library: str,
@@ -164,7 +82,9 @@ def _draw(
     scales: Tensor,
     opacities: Tensor,
     colours: Tensor,
+    sh: Tensor | None,
     probe: Tensor | None,
+    absolute_probe: Tensor | None,
     world_to_camera: Tensor,
     intrinsics: Tensor,
     width: int,
@@ -172,53 +92,53 @@ def _draw(
     near: float,
     far: float,
     blur_px: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Pictures and radii; then transmittance, last, splats, first_slot, tile_start and pairs."""
-    inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
-    probe = None if probe is None else probe.contiguous()
-    views, (count, channels) = len(intrinsics), colours.shape
-    kernels, launch = c.library(library), byref(c.launch(world_to_camera.device))
-    cameras = byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far))
-    gaussians = byref(_gaussians(inputs, probe, blur_px))
-
-    splats, radius_px = means.new_empty(views, count, FOOTPRINT_FLOATS), means.new_empty(views, count)
-    first_slot = means.new_empty(views * count + 1, dtype=torch.int32)
-    footprints = byref(CFootprints(splats.data_ptr(), radius_px.data_ptr(), first_slot.data_ptr()))
-    histogram = c.workspace(kernels.d3d_splat_histogram_bytes(cameras, count, launch), world_to_camera.device)
-    pair_count = c_int64()
-    c.check(
-        kernels.d3d_splat_project(
-            cameras, gaussians, footprints, histogram.data_ptr(), byref(pair_count), launch
-        )
+    antialiased: bool,
+    normals: bool,
+) -> tuple[Tensor, ...]:
+    """Colours, alpha, depth, radii, radiance, normal; transmittance, last; and the other tensors of Bins."""
+    kernels, launch = c.library(library), c.launch(means.device)
+    cameras = c.c_cameras(world_to_camera, intrinsics, width, height, near, far)
+    shape = [values.contiguous() for values in (means, wxyz, scales, opacities)]
+    colours, sh, probe = colours.contiguous(), _contiguous(sh), _contiguous(probe)
+    values = abi.c_values(sh, colours, normals)
+    bins = abi.bins(
+        library, cameras, launch, abi.c_gaussians(shape, probe, blur_px, antialiased), values, means
     )
 
-    tile_start = means.new_empty(_tile_starts(library, views, width, height), dtype=torch.int32)
-    pair_table = means.new_empty(pair_count.value, 2, dtype=torch.int32)
-    pairs = byref(CPairs(pair_count, tile_start.data_ptr(), pair_table.data_ptr()))
-    scratch = c.workspace(kernels.d3d_splat_bin_bytes(pair_count), world_to_camera.device)
-    c.check(
-        kernels.d3d_splat_bin(
-            cameras, count, footprints, histogram.data_ptr(), pairs, scratch.data_ptr(), launch
-        )
+    views = len(intrinsics)
+    image = means.new_empty(views, height, width, colours.shape[-1])
+    alpha, depth, transmittance, last = (means.new_empty(views, height, width, 1) for _ in range(4))
+    radiance = means.new_empty(views, height, width, 0 if sh is None else 3)
+    normal = means.new_empty(views, height, width, 3 if normals else 0)
+    images = abi.CSplatImages(
+        *map(abi.pointer, (image, _unless_empty(radiance), _unless_empty(normal))),
+        *map(abi.pointer, (alpha, depth, transmittance, last)),
     )
-
-    image = means.new_empty(views, height, width, channels)
-    alpha, depth, transmittance, last = (means.new_empty(views, height, width) for _ in range(4))
-    images = CSplatImages(
-        image.data_ptr(), alpha.data_ptr(), depth.data_ptr(), transmittance.data_ptr(), last.data_ptr()
-    )
-    scratch = c.workspace(kernels.d3d_splat_render_bytes(channels, launch), world_to_camera.device)
+    scratch = c.workspace(kernels.d3d_splat_render_bytes(values, launch), means.device)
     c.check(
         kernels.d3d_splat_render(
-            cameras, gaussians, footprints, pairs, byref(images), scratch.data_ptr(), launch
+            cameras,
+            len(means),
+            values,
+            bins.c_footprints(),
+            bins.c_pairs(),
+            images,
+            scratch.data_ptr(),
+            launch,
         )
     )
-    return image, alpha, depth, radius_px, transmittance, last, splats, first_slot, tile_start, pair_table
+    return (
+        *(image, alpha, depth, bins.radius_px, radiance, normal, transmittance, last),
+        *(bins.splats, bins.seen, bins.first_slot, bins.needed, bins.tile_start, bins.pairs),
+    )
 
 
-def _tile_starts(library: str, views: int, width: int, height: int) -> int:
-    tile_px = c.library(library).d3d_splat_tile_px()
-    return views * -(-width // tile_px) * -(-height // tile_px) + 1
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
+
+
+def _unless_empty(picture: Tensor) -> Tensor | None:
+    return picture if picture.shape[-1] else None
 
 
 @_draw.register_fake
@@ -229,7 +149,9 @@ def _(
     scales: Tensor,
     opacities: Tensor,
     colours: Tensor,
+    sh: Tensor | None,
     probe: Tensor | None,
+    absolute_probe: Tensor | None,
     world_to_camera: Tensor,
     intrinsics: Tensor,
     width: int,
@@ -237,110 +159,138 @@ def _(
     near: float,
     far: float,
     blur_px: float,
+    antialiased: bool,
+    normals: bool,
 ) -> tuple[Tensor, ...]:
-    views, (count, channels) = len(intrinsics), colours.shape
+    views, count = len(intrinsics), len(means)
+    radiance, normal = 0 if sh is None else 3, 3 if normals else 0
     pair_count = torch.library.get_ctx().new_dynamic_size()
-    planes = [means.new_empty(views, height, width) for _ in range(4)]
+    pictures = [
+        means.new_empty(views, height, width, channels)
+        for channels in (colours.shape[-1], 1, 1, radiance, normal, 1, 1)
+    ]
     return (
-        means.new_empty(views, height, width, channels),
-        *planes[:2],
+        *pictures[:3],
         means.new_empty(views, count),
-        *planes[2:],
-        means.new_empty(views, count, FOOTPRINT_FLOATS),
+        *pictures[3:],
+        means.new_empty(views, count, abi.FOOTPRINT_FLOATS),
+        means.new_empty(views, count, 1 + radiance + normal),
         means.new_empty(views * count + 1, dtype=torch.int32),
-        means.new_empty(_tile_starts(library, views, width, height), dtype=torch.int32),
+        means.new_empty(1, dtype=torch.int64),
+        means.new_empty(abi.tile_starts(library, views, width, height), dtype=torch.int32),
         means.new_empty(pair_count, 2, dtype=torch.int32),
     )
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    """What the gradient reads: the inputs, and of the output all but the pictures."""
+    ctx.library, *tensors = inputs[:11]
+    ctx.settings = inputs[13:]
+    ctx.save_for_backward(*tensors, *output[6:])
+    ctx.set_materialize_grads(False)
+
+
+def _backward(ctx: Any, *by_output: Tensor | None) -> tuple[Tensor | None, ...]:
+    by_colours, by_alpha, by_depth, _, by_radiance, by_normal, *_ = by_output
+    means, wxyz, scales, opacities, colours, sh, _, _, *kept = ctx.saved_tensors
+    _, *wanted = ctx.needs_input_grad[:9]
+    results = _gradient(
+        ctx.library,
+        [by_colours, by_radiance, by_normal, by_alpha, by_depth],
+        wanted,
+        means,
+        wxyz,
+        scales,
+        opacities,
+        colours,
+        sh,
+        kept,
+        *ctx.settings,
+    )
+    gradients = [result if want else None for result, want in zip(results, wanted, strict=True)]
+    return (None, *gradients, *[None] * 9)
+
+
+_draw.register_autograd(_backward, setup_context=_keep)
 
 
 @torch.library.custom_op(
     "distill3d::splat_gradient",
     mutates_args=(),
-    schema="(str library, Tensor by_colours, Tensor by_alpha, Tensor by_depth, "
-    "Tensor means, Tensor wxyz, Tensor scales, "
-    "Tensor opacities, Tensor colours, Tensor world_to_camera, Tensor intrinsics, "
-    "Tensor transmittance, Tensor last, Tensor splats, Tensor first_slot, Tensor tile_start, "
-    "Tensor pair_table, float near, float far, float blur_px) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    schema="(str library, Tensor?[] by_images, bool[] wanted, Tensor means, Tensor wxyz, Tensor scales, "
+    "Tensor opacities, Tensor colours, Tensor? sh, Tensor[] kept, float near, float far, float blur_px, "
+    f"bool antialiased, bool normals) -> ({', '.join(['Tensor'] * 8)})",
 )
 def _gradient(
     library: str,
-    by_colours: Tensor,
-    by_alpha: Tensor,
-    by_depth: Tensor,
+    by_images: list[Tensor | None],
+    wanted: list[bool],
     means: Tensor,
     wxyz: Tensor,
     scales: Tensor,
     opacities: Tensor,
     colours: Tensor,
-    world_to_camera: Tensor,
-    intrinsics: Tensor,
-    transmittance: Tensor,
-    last: Tensor,
-    splats: Tensor,
-    first_slot: Tensor,
-    tile_start: Tensor,
-    pair_table: Tensor,
+    sh: Tensor | None,
+    kept: list[Tensor],
     near: float,
     far: float,
     blur_px: float,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of means, wxyz, scales, opacities, colours and probe [V, N, 2]."""
-    by_images = [values.contiguous() for values in (by_colours, by_alpha, by_depth)]
-    inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
-    views, height, width = transmittance.shape
-    kernels, launch = c.library(library), byref(c.launch(world_to_camera.device))
-    results = [torch.empty_like(values) for values in inputs] + [means.new_empty(views, len(means), 2)]
-    scratch = c.workspace(
-        kernels.d3d_splat_gradient_bytes(colours.shape[1], len(pair_table), launch), world_to_camera.device
-    )
+    antialiased: bool,
+    normals: bool,
+) -> tuple[Tensor, ...]:
+    """Gradients of means, wxyz, scales, opacities, colours, sh, probe and absolute_probe; the last four are
+    empty where `wanted` says so. `kept` is what `_keep` kept of the cameras and the output.
+    """
+    world_to_camera, intrinsics, transmittance, last, splats, seen, first_slot, needed, starts, pairs = kept
+    kernels, launch = c.library(library), c.launch(means.device)
+    views, height, width, _ = transmittance.shape
+    shape = [values.contiguous() for values in (means, wxyz, scales, opacities)]
+    colours, sh = colours.contiguous(), _contiguous(sh)
+    values = abi.c_values(sh, colours, normals)
+    bins = abi.Bins(splats, seen, splats, first_slot, needed, starts, pairs)
+    by_images = [_contiguous(image) for image in by_images]
+    by_shape = [torch.empty_like(values) for values in shape]
+    rest = _rest(wanted, means, colours, sh, views)
+    by_colours, by_sh, by_probe, by_absolute = (part if part.numel() else None for part in rest)
+    size = kernels.d3d_splat_gradient_bytes(values, views, len(means), len(pairs), launch)
+    scratch = c.workspace(size, means.device)
     c.check(
         kernels.d3d_splat_gradient(
-            byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far)),
-            byref(_gaussians(inputs, None, blur_px)),
-            byref(CFootprints(splats.data_ptr(), None, first_slot.data_ptr())),
-            byref(CPairs(len(pair_table), tile_start.data_ptr(), pair_table.data_ptr())),
-            byref(CSplatImages(None, None, None, transmittance.data_ptr(), last.data_ptr())),
-            byref(CSplatImageGradients(*[values.data_ptr() for values in by_images])),
-            byref(CGaussianGradients(*[values.data_ptr() for values in results])),
+            c.c_cameras(world_to_camera, intrinsics, width, height, near, far),
+            abi.c_gaussians(shape, None, blur_px, antialiased),
+            values,
+            bins.c_footprints(),
+            bins.c_pairs(),
+            abi.CSplatImages(*[None] * 5, transmittance.data_ptr(), last.data_ptr()),
+            abi.CSplatImageGradients(*map(abi.pointer, by_images)),
+            abi.CGaussianGradients(*map(abi.pointer, (*by_shape, by_sh, by_colours, by_probe, by_absolute))),
             scratch.data_ptr(),
             launch,
         )
     )
-    return results[0], results[1], results[2], results[3], results[4], results[5]
+    return (*by_shape, *rest)
+
+
+def _rest(wanted: list[bool], means: Tensor, colours: Tensor, sh: Tensor | None, views: int) -> list[Tensor]:
+    """Room for the gradients of colours, sh and the two probes, those that are wanted."""
+    pulls = (views, len(means), 2)
+    sizes = (colours.shape, () if sh is None else sh.shape, pulls, pulls)
+    return [means.new_empty(size if want else 0) for size, want in zip(sizes, wanted[4:], strict=True)]
 
 
 @_gradient.register_fake
 def _(
     library: str,
-    by_colours: Tensor,
-    by_alpha: Tensor,
-    by_depth: Tensor,
+    by_images: list[Tensor | None],
+    wanted: list[bool],
     means: Tensor,
     wxyz: Tensor,
     scales: Tensor,
     opacities: Tensor,
     colours: Tensor,
-    world_to_camera: Tensor,
-    *saved: object,
+    sh: Tensor | None,
+    kept: list[Tensor],
+    *settings: object,
 ) -> tuple[Tensor, ...]:
-    views = len(world_to_camera)
-    results = [torch.empty_like(values) for values in (means, wxyz, scales, opacities, colours)]
-    return (*results, means.new_empty(views, len(means), 2))
-
-
-def _save(ctx, inputs, output) -> None:
-    library, *gaussians, probe, world_to_camera, intrinsics, _width, _height, near, far, blur_px = inputs
-    ctx.save_for_backward(*gaussians, world_to_camera, intrinsics, *output[4:])
-    ctx.mark_non_differentiable(*output[3:])
-    ctx.library, ctx.settings = library, (near, far, blur_px)
-    ctx.probe_given = probe is not None
-
-
-def _backward(ctx, by_colours, by_alpha, by_depth, *_unused) -> tuple:
-    gradients = _gradient(ctx.library, by_colours, by_alpha, by_depth, *ctx.saved_tensors, *ctx.settings)
-    by_probe = gradients[5] if ctx.probe_given else None
-    return (None, *gradients[:5], by_probe, *[None] * 7)
-
-
-_draw.register_autograd(_backward, setup_context=_save)
+    by_shape = [torch.empty_like(values) for values in (means, wxyz, scales, opacities)]
+    return (*by_shape, *_rest(wanted, means, colours, sh, len(kept[0])))

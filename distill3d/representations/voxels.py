@@ -1,36 +1,27 @@
-"""A dense grid of density and colour, ray-marched with the emission-absorption quadrature of Max 1995.
-
-w_i = T_i (1 - exp(-σ_i δ)),  T_i = exp(-Σ_{j<i} σ_j δ)
-"""
+"""A dense grid of density and colour, ray-marched with the emission-absorption quadrature of Max 1995."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill3d.camera import Cameras
-from distill3d.rendering import Rendering
-from distill3d.scene import WANT, Scene
-
-SHARPNESS = 25.0  # density of a raw value x is SHARPNESS softplus(x), per world unit
+from distill3d import field
+from distill3d.field import Field
+from distill3d.ops import grids
 
 
-class Voxels(Scene):
+class Voxels(Field):
     """A dense voxel grid over [-1, 1]³: density and colour at its corners, interpolated between them."""
 
-    samples: Tensor
-
     def __init__(
-        self, raw_density: Float[Tensor, "Z Y X"], colour_logits: Float[Tensor, "3 Z Y X"], *, samples: int
+        self, raw_density: Float[Tensor, "Z Y X"], colour_logits: Float[Tensor, "Z Y X 3"], *, samples: int
     ) -> None:
-        super().__init__()
+        super().__init__(samples=samples)
         self.raw_density = nn.Parameter(raw_density.detach().clone())
         self.colour_logits = nn.Parameter(colour_logits.detach().clone())
-        self.register_buffer("samples", torch.tensor(samples))
 
     @classmethod
     def start(
@@ -48,55 +39,28 @@ class Voxels(Scene):
             )
         generator = torch.Generator().manual_seed(seed)
         line = torch.linspace(-1, 1, resolution)
-        distance = torch.stack(torch.meshgrid(line, line, line, indexing="ij")).norm(dim=0)
-        colour = 0.1 * torch.randn(3, *distance.shape, generator=generator)
-        return cls(-1.0 - 3.0 * distance, colour, samples=samples)
+        z, y, x = torch.meshgrid(line, line, line, indexing="ij")
+        colour = 0.1 * torch.randn(*x.shape, 3, generator=generator)
+        return cls(field.haze(torch.stack([x, y, z], -1)), colour, samples=samples)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Voxels:
-        return cls(state["raw_density"], state["colour_logits"], samples=int(state["samples"]))
+        scene = cls(state["raw_density"], state["colour_logits"], samples=int(state["samples"]))
+        scene.load_state_dict(state)
+        return scene
 
-    def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
-        """March every ray through its stretch of the unit ball at midpoints of equal steps."""
-        batch = cameras.shape
-        origins, directions = (v.reshape(-1, cameras.height * cameras.width, 3) for v in cameras.rays())
-        near, far = _through_ball(origins, directions)
-        count = int(self.samples)
-        step = (far - near) / count
-        z = near[..., None] + step[..., None] * (torch.arange(count) + 0.5)
-        points = origins[:, :, None] + directions[:, :, None] * z[..., None]
-        density, colour = self._sample(points)
-        optical = density * (step * directions.norm(dim=-1))[..., None]
-        before = optical.cumsum(-1) - optical
-        w = (-before).exp() * (1 - (-optical).exp())
-        shape = (*batch, cameras.height, cameras.width)
-        rgb = torch.einsum("brs,brsc->brc", w, colour).reshape(*shape, 3)
-        depth = (w * z).sum(-1).reshape(*shape, 1) if "depth" in want else None
-        return Rendering(rgb, w.sum(-1).reshape(*shape, 1), depth)
+    def query(
+        self, x: Float[Tensor, "P 3"], d: Float[Tensor, "P 3"] | None
+    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], None]:
+        table = torch.cat([self.raw_density[..., None], self.colour_logits], -1)
+        raw, logits = grids.voxels(table, x).split([1, 3], 1)
+        return field.log_sharp(raw[:, 0]), logits.sigmoid(), None
 
-    def _sample(
-        self, points: Float[Tensor, "B R S 3"]
-    ) -> tuple[Float[Tensor, "B R S"], Float[Tensor, "B R S 3"]]:
-        """Density and colour at world points; a batch entry at a time in parallel."""
-        grid = torch.cat([self.raw_density[None], self.colour_logits])
-        found = nn.functional.grid_sample(
-            grid.expand(len(points), *grid.shape), points[:, None], align_corners=True, padding_mode="border"
-        )[:, :, 0]
-        return SHARPNESS * nn.functional.softplus(found[:, 0]), found[:, 1:].movedim(1, -1).sigmoid()
+    def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
+        return field.log_sharp(grids.voxels(self.raw_density[..., None], x)[:, 0])
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [
             {"name": "density", "params": [self.raw_density], "lr": 0.2, "lr_final": 0.02},
             {"name": "colour", "params": [self.colour_logits], "lr": 0.1, "lr_final": 0.02},
         ]
-
-
-def _through_ball(
-    origins: Float[Tensor, "B R 3"], directions: Float[Tensor, "B R 3"]
-) -> tuple[Float[Tensor, "B R"], Float[Tensor, "B R"]]:
-    """Where rays enter and leave the unit ball, in units of `directions`; the same where they miss it."""
-    a = directions.square().sum(-1)
-    b = (origins * directions).sum(-1)
-    c = origins.square().sum(-1) - 1
-    root = (b.square() - a * c).clamp_min(0).sqrt()
-    return ((-b - root) / a).clamp_min(0), ((-b + root) / a).clamp_min(0)

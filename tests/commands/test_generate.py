@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from distill3d import files, plugins
-from distill3d.commands import _results, generate
+from distill3d.commands import _results, _training
 from tests.commands.conftest import TINY, Said, process
 
 Run = Callable[..., Said]
@@ -200,7 +200,7 @@ def test_every_method_and_kind_of_scene_goes_on_to_the_same_bits(
     flags = ["generate", *WORLD, "--method", method, "--scene", scene]
     assert distill3d(*flags, "--out", "whole").code == 0
     with monkeypatch.context() as during_the_fourth_step:
-        during_the_fourth_step.setattr(generate, "_patience", lambda: nullcontext(_StopAfter(4)))
+        during_the_fourth_step.setattr(_training, "_patience", lambda: nullcontext(_StopAfter(4)))
         said = distill3d(*flags, "--out", "stopped")
     assert said.code == 130 and "stopped after step 4; go on with" in said.err
     assert distill3d("generate", "--resume", "stopped").code == 0

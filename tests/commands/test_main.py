@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import generate, world
+from distill3d.commands import _training, world
 from distill3d.errors import UserError
 from tests.commands.conftest import Said
 
@@ -211,7 +211,7 @@ def test_words_of_the_world_are_listed_by_class(distill3d: Run) -> None:
 def test_two_interrupts_in_a_step_do_not_wait_for_it() -> None:
     import signal
 
-    with generate._patience() as asked:
+    with _training._patience() as asked:
         signal.raise_signal(signal.SIGINT)
         assert asked.is_set()
         with pytest.raises(KeyboardInterrupt):

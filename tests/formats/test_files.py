@@ -14,11 +14,13 @@ from distill3d.camera import turntable
 from distill3d.errors import UserError
 from distill3d.formats import safetensors_scene
 from distill3d.representations.gaussians import Gaussians
+from distill3d.representations.surfels import Surfels
 from distill3d.representations.voxels import Voxels
 from distill3d.scene import Scene
 
 SCENES = {
     "gaussians": lambda: Gaussians.start(count=30, limit=60, seed=3),
+    "surfels": lambda: Surfels.start(count=30, limit=60, seed=3),
     "voxels": lambda: Voxels.start(resolution=6, samples=8, seed=3),
 }
 

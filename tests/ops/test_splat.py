@@ -304,18 +304,11 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
 
 def test_the_operator_keeps_torchs_contracts():
     leaves = [values.requires_grad_() for values in gaussians(12)]
-    cameras = views(2, width=20, height=18)
-    arguments = (
-        "cpu",
-        *leaves,
-        torch.zeros(2, 12, 2, requires_grad=True),
-        *_library.flat(cameras),
-        20,
-        18,
-        0.01,
-        1e4,
-        0.3,
-    )
+    sh = torch.rand(12, 4, 3, requires_grad=True)
+    probe, absolute_probe = (torch.zeros(2, 12, 2, requires_grad=True) for _ in range(2))
+    cameras = _library.flat(views(2, width=20, height=18))
+    settings = (20, 18, 0.01, 1e4, 0.3, True, True)
+    arguments = ("cpu", *leaves, sh, probe, absolute_probe, *cameras, *settings)
     torch.library.opcheck(
         torch.ops.distill3d.splat.default,
         arguments,

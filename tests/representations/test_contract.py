@@ -15,6 +15,9 @@ SMALL = {
     "gaussians": {"count": 40, "limit": 80, "opacity": 0.5},
     "voxels": {"resolution": 8, "samples": 24},
     "mesh": {"subdivisions": 2},
+    "surfels": {"count": 30, "limit": 60, "opacity": 0.5, "radius": 1.0},
+    "vm": {"resolution": 8, "density_rank": 3, "colour_rank": 2, "samples": 24},
+    "triplane": {"resolution": 8, "channels": 4, "width": 8, "samples": 24},
 }
 KINDS = [module.name for module in pkgutil.iter_modules(folder.__path__)]
 
@@ -122,6 +125,10 @@ def test_the_seed_decides_the_start():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_impossible_start_is_refused_with_a_sentence(name):
-    options = {"gaussians": {"count": 0}, "voxels": {"resolution": 1}, "mesh": {"radius": 0.0}}
+    options = {
+        "gaussians": {"count": 0},
+        "surfels": {"opacity": 1.0},
+        "mesh": {"radius": 0.0},
+    }
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
-        kind_of(name).start(**options[name])
+        kind_of(name).start(**options.get(name, {"resolution": 1}))

@@ -43,7 +43,8 @@ typedef struct D3dFootprints {
 
 typedef struct D3dPairs {
     int64_t capacity;    /* pairs that there is room for */
-    int64_t* needed;     /* [1], where arrays lie: pairs that there are. More than capacity: no tile has a splat */
+    int64_t* needed;     /* [1], where arrays lie: pairs that there are. If they are more than capacity, a CPU library
+                          * returns D3D_TOO_MANY_PAIRS; a CUDA library, which cannot know, draws nothing */
     int32_t* tile_start; /* [views * tiles + 1]: where each tile's pairs begin, by tile and then front to back */
     int32_t* pairs;      /* [capacity, 2]: the splat, and the pair's slot by footprint */
 } D3dPairs;

@@ -1,5 +1,6 @@
 // A Gaussian's footprint in a picture, and the gradient of that map. The definition is splat_reference.project.
-// Source: Kerbl et al. 2023 (arXiv 2308.04079), section 4; Zwicker et al. 2001, EWA volume splatting.
+// Source: Kerbl et al. 2023 (arXiv 2308.04079), section 4; Zwicker et al. 2001, EWA volume splatting; for
+// opacities that make up for the blur Yu et al. 2024, Mip-Splatting (arXiv 2311.16493), section 4.2.
 #pragma once
 
 #include "lane.h"
@@ -25,6 +26,7 @@ struct Footprint {
     F x, y, depth;              // the centre in pixels, and the camera's z
     F a, b, c;                  // the inverse covariance [[a, b], [b, c]]
     F cutoff;                   // the exponent at which alpha is ALPHA_MIN
+    F opacity;                  // the Gaussian's, less what the blur added where that is made up for
     F reach_x, reach_y;         // half the box of that ellipse
     F radius;                   // of the circle around it
     Mask<F> drawn;
@@ -33,6 +35,12 @@ struct Footprint {
 template <class F>
 struct GaussianGradient {
     F mean[3], wxyz[4], scale[3];
+};
+
+// The footprint's covariance before the blur, with the determinants before and after.
+template <class F>
+struct Covariance {
+    F xx, xy, yy, sharp, blurred;
 };
 
 // What both directions need: the linearised map at the splat's centre.
@@ -90,18 +98,31 @@ D3D_INLINE Linearised<F> linearise(const Gaussian<F>& g, const Camera<S>& camera
     return l;
 }
 
+// The determinants are sums of squares, which keeps them right for needles.
 template <class F, class S>
-D3D_INLINE Footprint<F> project(const Gaussian<F>& g, const Camera<S>& camera, F probe_x, F probe_y, S blur) {
-    Linearised<F> l = linearise(g, camera);
-    F xx = fill<F>(blur), xy = F{}, yy = fill<F>(blur);
+D3D_INLINE Covariance<F> covariance(const Linearised<F>& l, const Gaussian<F>& g, S blur) {
+    F x[3], y[3];
+    Covariance<F> v{};
     for (int axis = 0; axis < 3; axis++) {
-        F x = l.turned[0][axis] * g.scale[axis], y = l.turned[1][axis] * g.scale[axis];
-        xx += x * x, xy += x * y, yy += y * y;
+        x[axis] = l.turned[0][axis] * g.scale[axis], y[axis] = l.turned[1][axis] * g.scale[axis];
+        v.xx += x[axis] * x[axis], v.xy += x[axis] * y[axis], v.yy += y[axis] * y[axis];
     }
-    F determinant = xx * yy - xy * xy;
+    F across[3] = {x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]};
+    v.sharp = across[0] * across[0] + across[1] * across[1] + across[2] * across[2];
+    v.blurred = v.sharp + blur * (v.xx + v.yy + blur);
+    return v;
+}
+
+template <class F, class S>
+D3D_INLINE Footprint<F> project(const Gaussian<F>& g, const Camera<S>& camera, F probe_x, F probe_y, S blur,
+                                bool antialiased = false) {
+    Linearised<F> l = linearise(g, camera);
+    Covariance<F> v = covariance(l, g, blur);
+    F xx = v.xx + blur, xy = v.xy, yy = v.yy + blur, determinant = v.blurred;
 
     Footprint<F> f;
-    F cutoff = f.cutoff = logarithm(g.opacity * (1 / S(ALPHA_MIN)));
+    f.opacity = antialiased ? g.opacity * square_root(v.sharp / determinant) : g.opacity;
+    F cutoff = f.cutoff = logarithm(f.opacity * (1 / S(ALPHA_MIN)));
     f.x = camera.fx * (l.point[0] * l.inverse_depth) + camera.cx + probe_x;
     f.y = camera.fy * (l.point[1] * l.inverse_depth) + camera.cy + probe_y;
     f.depth = l.point[2];
@@ -121,6 +142,35 @@ D3D_INLINE Footprint<F> project(const Gaussian<F>& g, const Camera<S>& camera, F
     Mask<F> regular = (determinant > 0) & (cutoff > 0) & finite(sum) & finite(determinant);
     f.drawn = in_depth & in_picture & regular;
     return f;
+}
+
+// From the gradient `turn` of the rotation's matrix to that of the quaternion.
+template <class F>
+D3D_INLINE void wxyz_gradient(const Linearised<F>& l, const F (&turn)[3][3], F (&out)[4]) {
+    F w = l.unit[0], i = l.unit[1], j = l.unit[2], k = l.unit[3];
+    F unit[4] = {
+        2 * (i * (turn[2][1] - turn[1][2]) + j * (turn[0][2] - turn[2][0]) + k * (turn[1][0] - turn[0][1])),
+        2 * (w * (turn[2][1] - turn[1][2]) + j * (turn[0][1] + turn[1][0]) + k * (turn[0][2] + turn[2][0]) -
+             2 * i * (turn[1][1] + turn[2][2])),
+        2 * (w * (turn[0][2] - turn[2][0]) + i * (turn[0][1] + turn[1][0]) + k * (turn[1][2] + turn[2][1]) -
+             2 * j * (turn[0][0] + turn[2][2])),
+        2 * (w * (turn[1][0] - turn[0][1]) + i * (turn[0][2] + turn[2][0]) + j * (turn[1][2] + turn[2][1]) -
+             2 * k * (turn[0][0] + turn[1][1])),
+    };
+    F along = unit[0] * w + unit[1] * i + unit[2] * j + unit[3] * k;
+    for (int n = 0; n < 4; n++) out[n] = (unit[n] - along * l.unit[n]) * l.inverse_length;
+}
+
+// Adds to the gradient of the covariance what comes through the opacity that makes up for the blur;
+// `by_logarithm` is the gradient of that opacity times the opacity.
+template <class F, class S>
+D3D_INLINE void antialias_gradient(const Gaussian<F>& g, const Camera<S>& camera, S blur, F by_logarithm, F& xx, F& xy,
+                                   F& yy) {
+    Covariance<F> v = covariance(linearise(g, camera), g, blur);
+    F half = S(0.5) * by_logarithm, by_sharp = half / v.sharp, by_blurred = half / v.blurred;
+    xx += v.yy * by_sharp - (v.yy + blur) * by_blurred;
+    xy += v.xy * (by_blurred - by_sharp);
+    yy += v.xx * by_sharp - (v.xx + blur) * by_blurred;
 }
 
 // From the gradient of the centre (x, y), of the covariance (the symmetric matrix [[xx, xy], [xy, yy]] of
@@ -157,18 +207,7 @@ D3D_INLINE GaussianGradient<F> project_gradient(const Gaussian<F>& g, const Came
                   depth - by_inverse_depth * l.inverse_depth * l.inverse_depth};
     for (int i = 0; i < 3; i++) out.mean[i] = r[0][i] * point[0] + r[1][i] * point[1] + r[2][i] * point[2];
 
-    F w = l.unit[0], i = l.unit[1], j = l.unit[2], k = l.unit[3];
-    F unit[4] = {
-        2 * (i * (turn[2][1] - turn[1][2]) + j * (turn[0][2] - turn[2][0]) + k * (turn[1][0] - turn[0][1])),
-        2 * (w * (turn[2][1] - turn[1][2]) + j * (turn[0][1] + turn[1][0]) + k * (turn[0][2] + turn[2][0]) -
-             2 * i * (turn[1][1] + turn[2][2])),
-        2 * (w * (turn[0][2] - turn[2][0]) + i * (turn[0][1] + turn[1][0]) + k * (turn[1][2] + turn[2][1]) -
-             2 * j * (turn[0][0] + turn[2][2])),
-        2 * (w * (turn[1][0] - turn[0][1]) + i * (turn[0][2] + turn[2][0]) + j * (turn[1][2] + turn[2][1]) -
-             2 * k * (turn[0][0] + turn[1][1])),
-    };
-    F along = unit[0] * w + unit[1] * i + unit[2] * j + unit[3] * k;
-    for (int n = 0; n < 4; n++) out.wxyz[n] = (unit[n] - along * l.unit[n]) * l.inverse_length;
+    wxyz_gradient(l, turn, out.wxyz);
     return out;
 }
 

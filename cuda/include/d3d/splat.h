@@ -78,6 +78,26 @@ D3D_INLINE F blend(Pixel<F>& pixel, const Fragment<F>& f, Scalar<F> place) {
 template <class F>
 struct Moments {
     F one, x, y, xx, xy, yy;
+
+    D3D_INLINE void add(F g, const Fragment<F>& f) {
+        F gx = g * f.dx, gy = g * f.dy;
+        one += g, x += gx, y += gy;
+        xx += gx * f.dx, xy += gx * f.dy, yy += gy * f.dy;
+    }
+};
+
+// Moments, and the sums of the absolute values of each pixel's derivative by the centre (Ye et al. 2024, AbsGS,
+// arXiv 2404.10484, eq. 6).
+template <class F>
+struct AbsoluteMoments : Moments<F> {
+    Scalar<F> a, b, c;
+    F absolute_x, absolute_y;
+
+    D3D_INLINE void add(F g, const Fragment<F>& f) {
+        Moments<F>::add(g, f);
+        F by_x = g * (a * f.dx + b * f.dy), by_y = g * (b * f.dx + c * f.dy);
+        absolute_x += select(by_x < F{}, -by_x, by_x), absolute_y += select(by_y < F{}, -by_y, by_y);
+    }
 };
 
 // `behind` is the part of the loss's derivative that this and nearer splats can only shade:
@@ -89,8 +109,8 @@ struct PixelGradient {
 
 // Undoes `blend`. `shade` is <value, gradient> at the pixel; returns the weight, by which the splat's values
 // receive the pixel's gradient.
-template <class F>
-D3D_INLINE F unblend(PixelGradient<F>& pixel, Moments<F>& moments, const Fragment<F>& f, F shade, Scalar<F> place) {
+template <class F, class Sums>
+D3D_INLINE F unblend(PixelGradient<F>& pixel, Sums& sums, const Fragment<F>& f, F shade, Scalar<F> place) {
     Mask<F> draws = f.seen & (pixel.last >= place);
     F alpha = select(draws, f.alpha, F{});
     F inverse = 1 / (1 - alpha);
@@ -99,9 +119,7 @@ D3D_INLINE F unblend(PixelGradient<F>& pixel, Moments<F>& moments, const Fragmen
     F g = select(f.clamped, F{}, alpha * (before * shade - pixel.behind * inverse));
     pixel.behind += weight * shade;
     pixel.transmittance = before;
-    F gx = g * f.dx, gy = g * f.dy;
-    moments.one += g, moments.x += gx, moments.y += gy;
-    moments.xx += gx * f.dx, moments.xy += gx * f.dy, moments.yy += gy * f.dy;
+    sums.add(g, f);
     return weight;
 }
 

@@ -1,0 +1,177 @@
+"""What all commands that train share: their run's folder, its description, and the loop with its end."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distill3d import __version__, machine
+from distill3d.commands import _flags, _options
+from distill3d.commands._options import Grammar
+from distill3d.errors import Stopped, UserError
+
+if TYPE_CHECKING:
+    from distill3d.distill import CameraSource, Teacher
+    from distill3d.runs import Checkpoint, Run
+    from distill3d.scene import Scene
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of."""
+
+    student: Scene
+    teacher: Teacher
+    rig: CameraSource
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that trains: how it reads its flags, builds its parts, and writes its results."""
+
+    grammar: Grammar
+    resolve: Callable[[Any], Any]
+    """The options with all that was left open filled in; a `UserError` if they mean nothing."""
+    folder_name: Callable[[Any], str]
+    """What the run's folder in runs/ is called."""
+    build: Callable[[Any, Checkpoint | None], Parts]
+    finish: Callable[[Any, Run, Parts, float], None]
+    """Writes the results of a run that took so many seconds."""
+
+    def main(self, argv: Sequence[str]) -> int:
+        """Run the command; returns the exit code."""
+        folder = _flags.given(argv, "resume")
+        if folder is not None:
+            return self._resume(Path(folder), argv)
+        options = self.resolve(self.grammar.from_command_line(argv))
+
+        from distill3d.runs import Run
+
+        parts = self.build(options, None)
+        wanted = options.out or Path("runs") / self.folder_name(options)
+        run = Run.create(wanted, overwrite=options.overwrite)
+        taken = "" if run.folder == wanted else f"  ({wanted} is taken)"
+        print(f"writing to {run.folder}{taken}", flush=True)
+        run.write_json("run.json", self._description(options))
+        return self._train(options, run, parts, None)
+
+    def _resume(self, folder: Path, argv: Sequence[str]) -> int:
+        """Go on with an interrupted run: its options, its last checkpoint, the same result."""
+        from distill3d.runs import Run
+
+        if len(argv) > (1 if f"--resume={folder}" in argv else 2):
+            raise UserError(
+                "--resume takes all its options from the folder; give no other flags, or use --again"
+            )
+        run = Run.open(folder)
+        if run.finished:
+            print(f"{folder} is finished; repeat it with --again {run.path('run.json')}")
+            return 0
+        options = self.grammar.from_run(run.path("run.json"))
+        checkpoint = run.load_checkpoint()
+        print(f"going on with {folder} after step {checkpoint.step if checkpoint else 0}", flush=True)
+        _same_threads(run)
+        return self._train(options, run, self.build(options, checkpoint), checkpoint)
+
+    def _description(self, options: Any) -> dict[str, Any]:
+        """run.json: enough to repeat the run, and on what it ran."""
+        import torch
+
+        from distill3d.ops.backends import choose
+
+        return {
+            "command": self.grammar.command,
+            "distill3d": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "device": "cpu",
+            "processor": machine.processor(),
+            "threads": torch.get_num_threads(),
+            "backend": choose("splat", torch.zeros(())),
+            "seed": options.seed,
+            "options": _options.to_run(options),
+        }
+
+    def _train(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> int:
+        try:
+            seconds = self._loop(options, run, parts, checkpoint)
+            self.finish(options, run, parts, seconds)
+        except Stopped:
+            raise
+        except KeyboardInterrupt as interrupt:
+            raise self._stopped("between steps", run) from interrupt
+        return 0
+
+    def _loop(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> float:
+        """Take the steps that are left, with a line of metrics for each; the seconds of all of them."""
+        from distill3d.commands._progress import progress
+        from distill3d.distill import Collapsed, distill
+
+        done = checkpoint.step if checkpoint else 0
+        before = seconds = checkpoint.seconds if checkpoint else 0.0
+        steps = distill(
+            parts.student,
+            parts.teacher,
+            steps=options.steps,
+            rig=parts.rig,
+            views=options.views,
+            size=options.size,
+            seed=options.seed,
+            state=checkpoint.state if checkpoint else None,
+        )
+        every = options.checkpoint_every
+        try:
+            with (
+                run.metrics(after=done) as metrics,
+                progress(options.steps, done) as show,
+                _patience() as asked,
+            ):
+                for step in steps:
+                    seconds = before + step.seconds
+                    metrics.add(step.number, loss=step.loss, **step.parts, seconds=seconds)
+                    show(step.number, step.loss, step.seconds)
+                    stop = asked.is_set()
+                    if stop or step.number % every == 0 or step.number == options.steps:
+                        run.save_checkpoint(step.number, seconds, step.state())
+                    if stop:
+                        raise self._stopped(f"after step {step.number}", run)
+        except Collapsed as collapse:
+            raise UserError(str(collapse)) from collapse
+        return seconds
+
+    def _stopped(self, when: str, run: Run) -> Stopped:
+        return Stopped(f"stopped {when}; go on with: distill3d {self.grammar.command} --resume {run.folder}")
+
+
+def _same_threads(run: Run) -> None:
+    """Sums depend on how they are split, so a run goes on with as many threads as it began with."""
+    import torch
+
+    threads = run.read_json("run.json").get("threads")
+    if isinstance(threads, int) and threads > 0:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _patience() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C wait for the end of the step, to keep its state; a second one does not wait."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(signum: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, earlier)
+
+    earlier = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, earlier)

@@ -1,0 +1,102 @@
+"""Fit a 3-D scene to photographs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from distill3d import plugins
+from distill3d.commands import _flags
+from distill3d.commands._options import Grammar
+from distill3d.commands._training import Command, Parts
+from distill3d.errors import UserError, given_by_user
+
+if TYPE_CHECKING:
+    from distill3d.runs import Checkpoint, Run
+
+Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+PRESETS = {"quick": 1500, "standard": 5000, "high": 20000}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Fit a 3-D scene to photographs.
+
+    DATA is a folder with pictures and their cameras, as Blender, nerfstudio, COLMAP or LLFF write them. The
+    scene is judged on the pictures that the dataset keeps for it, or on every eighth.
+    """
+
+    data: Data = ""
+    """The dataset's folder."""
+    downscale: int = 1
+    """Divide the sides of the photographs by this."""
+    preset: Literal["quick", "standard", "high"] = "standard"
+    """How long to go on: 1500, 5000 or 20000 steps."""
+    steps: int = 0
+    """How often the scene is rendered and improved; 0: as the preset says."""
+    views: int = 1
+    """Photographs for each step."""
+    size: int = 0
+    """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
+
+
+GRAMMAR = Grammar("fit", Options, {"scene": ("representations", "gaussians")})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
+
+
+def _folder_name(options: Any) -> str:
+    from distill3d.runs import slug
+
+    return slug(f"{Path(options.data).resolve().name}-{options.scene}")
+
+
+def _resolve(options: Any) -> Any:
+    """Steps from the preset and the pictures' size from the dataset, where they were not given."""
+    if not options.data:
+        raise UserError("no dataset was given; expected its folder: distill3d fit DATA")
+    at_least = {"steps": 0, "size": 0, "downscale": 1, "views": 1, "checkpoint_every": 1, "picture_size": 1}
+    for name, least in at_least.items():
+        _flags.at_least(least, name, getattr(options, name))
+
+    from distill3d.data.dataset import open_dataset
+
+    dataset = open_dataset(options.data)
+    cameras = dataset.cameras(dataset.train)
+    size = options.size or max(cameras.width, cameras.height) // options.downscale
+    return dataclasses.replace(
+        options,
+        data=str(Path(options.data).resolve()),
+        size=size,
+        steps=options.steps or PRESETS[options.preset],
+    )
+
+
+def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
+    from distill3d.data import photographs
+    from distill3d.data.dataset import open_dataset
+    from distill3d.teachers.images import Images
+
+    dataset = open_dataset(options.data)
+    kind = plugins.load("representations", options.scene, "scene", GRAMMAR.help)
+    with given_by_user():
+        if checkpoint is None:
+            student = kind.start(seed=options.seed, **dataclasses.asdict(options.scene_options))
+        else:
+            student = kind.from_state(checkpoint.state["student"])
+    teacher = Images(photographs.load(dataset, dataset.train, downscale=options.downscale))
+    return Parts(student, teacher, teacher)
+
+
+def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
+    from distill3d.commands._fit_results import write_results
+
+    write_results(options, run, parts.student, seconds)

@@ -1,0 +1,154 @@
+"""Datasets: photographs, the cameras that took them, and the frame of the world they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from distill3d.camera import Cameras
+from distill3d.data.lens import Lens
+from distill3d.errors import UserError
+
+MAX_FRAMES = 100_000
+MAX_SIDE_PX = 32768
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One photograph and its camera."""
+
+    name: str
+    """What messages call it: the path as the dataset writes it."""
+    picture: Path
+    camera_to_world: Float64[Tensor, "4 4"]
+    """OpenCV's camera (x right, y down, z forward) in the dataset's world."""
+    intrinsics: tuple[float, float, float, float]
+    """fx, fy, cx, cy in pixels of the file's own size."""
+    width: int
+    height: int
+    lens: Lens = field(default_factory=Lens)
+    mask: Path | None = None
+    """A grey picture, black where the photograph is not to be believed."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The sparse points that structure from motion has found, in the dataset's world."""
+
+    positions: Float[Tensor, "N 3"]
+    colours: Float[Tensor, "N 3"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames to learn from and frames to be judged by."""
+
+    layout: str
+    """Which layout the folder has: blender, nerfstudio, colmap or llff."""
+    train: Sequence[Frame]
+    test: Sequence[Frame]
+    scene_transform: Float64[Tensor, "4 4"]
+    """From the dataset's world to ours: a similarity that puts its subject upright into the unit sphere."""
+    points: Points | None = None
+
+    def cameras(self, frames: Sequence[Frame]) -> Cameras:
+        """Cameras [N] of some frames in our world. All must have one size; the first other one is named."""
+        size = _one_size(frames)
+        scale = float(torch.linalg.det(self.scene_transform[:3, :3])) ** (1 / 3)
+        to_world = self.scene_transform @ torch.stack([frame.camera_to_world for frame in frames])
+        to_world[:, :3, :3] /= scale
+        intrinsics = torch.tensor([frame.intrinsics for frame in frames], dtype=torch.float32)
+        return Cameras(torch.linalg.inv(to_world).float(), intrinsics, *size)
+
+
+def _one_size(frames: Sequence[Frame]) -> tuple[int, int]:
+    if not frames:
+        raise UserError("no frames of that split; expected at least one picture with a camera")
+    first = frames[0]
+    for frame in frames:
+        if (frame.width, frame.height) != (first.width, first.height):
+            raise UserError(
+                f"{frame.name} is {frame.width} x {frame.height} and {first.name} {first.width} x "
+                f"{first.height}; expected one size for all, so bring the pictures to one size"
+            )
+    return first.width, first.height
+
+
+def open_dataset(folder: Path | str) -> Dataset:
+    """The dataset in a folder, whichever of the known layouts it has; pictures are not read yet.
+
+    Raises UserError that names the file, and the frame in it, of whatever is missing or makes no sense.
+    """
+    from distill3d.data import colmap, llff, transforms
+
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; expected a dataset's folder")
+    for layout in (transforms, colmap, llff):
+        if layout.found_in(folder):
+            return _checked(layout.read(folder))
+    raise UserError(
+        f"{folder} is no dataset; expected transforms.json or transforms_train.json (Blender, nerfstudio), "
+        "sparse/0 with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
+    )
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    """Every frame has its picture, and a camera that can be one."""
+    for frame in [*dataset.train, *dataset.test]:
+        pose = frame.camera_to_world
+        rotation = pose[:3, :3]
+        if (
+            not torch.isfinite(pose).all()
+            or (rotation @ rotation.T - torch.eye(3).double()).abs().max() > 0.02
+        ):
+            raise UserError(
+                f"{frame.name}: its camera is not a rigid motion; expected a rotation and a position"
+            )
+        if not frame.picture.is_file():
+            raise UserError(f"{frame.name}: its picture {frame.picture} is not there")
+        if frame.mask is not None and not frame.mask.is_file():
+            raise UserError(f"{frame.name}: its mask {frame.mask} is not there")
+    if not dataset.train:
+        raise UserError("the dataset has no frames to learn from; expected at least one")
+    return dataset
+
+
+def every_eighth(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
+    """The split of LLFF and COLMAP scenes: of the frames in the order of their names, each eighth tests."""
+    ordered = sorted(frames, key=lambda frame: frame.name)
+    return [f for i, f in enumerate(ordered) if i % 8], [f for i, f in enumerate(ordered) if i % 8 == 0]
+
+
+def upright_and_centred(frames: Sequence[Frame], *, reach: float = 3.0) -> Float64[Tensor, "4 4"]:
+    """A similarity to our world from the cameras alone: their mean up is +z, the point that they look at is
+    the origin, and the farthest of them is `reach` away from it.
+    """
+    poses = torch.stack([frame.camera_to_world for frame in frames])
+    up = torch.nn.functional.normalize(-poses[:, :3, 1].mean(0), dim=0)
+    eyes, forward = poses[:, :3, 3], poses[:, :3, 2]
+    # The point nearest to all optical axes: Σ (I − f fᵀ) (p − eye) = 0.
+    across = torch.eye(3).double() - forward[:, :, None] * forward[:, None, :]
+    focus = torch.linalg.lstsq(across.sum(0), (across @ eyes[..., None]).sum(0)).solution[:, 0]
+    helper = (
+        torch.tensor([1.0, 0, 0]).double() if abs(float(up[0])) < 0.9 else torch.tensor([0, 1.0, 0]).double()
+    )
+    x = torch.nn.functional.normalize(helper - (helper @ up) * up, dim=0)
+    rotation = torch.stack([x, torch.linalg.cross(up, x), up])
+    scale = reach / (eyes - focus).norm(dim=-1).max().clamp_min(1e-9)
+    transform = torch.eye(4).double()
+    transform[:3, :3] = scale * rotation
+    transform[:3, 3] = -scale * rotation @ focus
+    return transform
+
+
+def resized(frame: Frame, width: int, height: int) -> Frame:
+    """The frame whose picture has another size."""
+    x, y = width / frame.width, height / frame.height
+    fx, fy, cx, cy = frame.intrinsics
+    return replace(frame, intrinsics=(fx * x, fy * y, cx * x, cy * y), width=width, height=height)

@@ -1,0 +1,75 @@
+"""Gaussians in torch checkpoints, gsplat's ckpt_*.pt and splatfacto's step-*.ckpt; nothing is unpickled.
+
+gsplat keeps `splats` {means, scales, quats, opacities, sh0, shN}; splatfacto keeps `pipeline` with the names
+_model.gauss_params.{means, scales, quats, features_dc, features_rest, opacities}, in older files without
+gauss_params. Scales are logarithms, opacities logits, quaternions wxyz in both.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill3d.errors import UserError
+
+MAGIC = b"PK"
+GSPLAT = {"means": "means", "wxyz": "quats", "log_scales": "scales", "opacity_logits": "opacities"}
+NERFSTUDIO = ("_model.gauss_params.", "_model.")
+
+
+def read(data: bytes) -> dict[str, Tensor]:
+    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
+    if not data.startswith(MAGIC):
+        raise UserError("not a checkpoint of torch 1.6 or later; expected a zip of tensors")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged bytes are a program to the unpickler, and can fail in any way
+        reason = (str(error).splitlines() or [""])[0][:120]
+        raise UserError(
+            f"not a checkpoint of tensors ({reason}); expected gsplat's or splatfacto's"
+        ) from error
+    splats = _splats(content)
+    state = {name: _tensor(splats, key) for name, key in GSPLAT.items()}
+    count = len(state["means"])
+    state["opacity_logits"] = state["opacity_logits"].reshape(-1)
+    sh = [_tensor(splats, "sh0").reshape(count, -1, 3)] if count else [torch.zeros(0, 1, 3)]
+    if "shN" in splats:
+        sh.append(_tensor(splats, "shN").reshape(count, -1, 3))
+    state["sh"] = torch.cat(sh, 1)
+    wanted = {"means": (count, 3), "wxyz": (count, 4), "log_scales": (count, 3), "opacity_logits": (count,)}
+    for name, shape in wanted.items():
+        if tuple(state[name].shape) != shape:
+            raise UserError(f"the checkpoint's {name} are {tuple(state[name].shape)}; expected {shape}")
+    if state["sh"].shape[1] not in (1, 4, 9, 16):
+        raise UserError(f"the checkpoint has {state['sh'].shape[1]} harmonics; expected 1, 4, 9 or 16")
+    return state
+
+
+def _splats(content: Any) -> Mapping[str, Any]:
+    """The tensors under gsplat's names."""
+    if isinstance(content, Mapping) and isinstance(content.get("splats"), Mapping):
+        return content["splats"]
+    pipeline = content.get("pipeline") if isinstance(content, Mapping) else None
+    for prefix in NERFSTUDIO:
+        if isinstance(pipeline, Mapping) and f"{prefix}means" in pipeline:
+            names = {"sh0": "features_dc", "shN": "features_rest"}
+            keys = [*GSPLAT.values(), "sh0", "shN"]
+            return {
+                k: pipeline[f"{prefix}{names.get(k, k)}"]
+                for k in keys
+                if f"{prefix}{names.get(k, k)}" in pipeline
+            }
+    raise UserError("the checkpoint holds no Gaussians; expected gsplat's splats or splatfacto's pipeline")
+
+
+def _tensor(splats: Mapping[str, Any], key: str) -> Tensor:
+    value = splats.get(key)
+    if not isinstance(value, Tensor) or not value.is_floating_point() or not value.ndim:
+        raise UserError(f"the checkpoint's Gaussians have no {key}; expected a tensor of floats")
+    return value.detach().float().contiguous()

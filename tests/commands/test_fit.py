@@ -1,0 +1,87 @@
+"""distill3d fit: it leaves a scene and honest numbers, goes on to the same bits, and names what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill3d import files
+from tests.commands.conftest import Run
+from tests.data import folders
+
+TINY = ["--steps", "12", "--picture-size", "24", "--scene.count", "60", "--scene.limit", "90"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folders.blender(tmp_path / "data")
+    return tmp_path / "data"
+
+
+def test_a_fit_leaves_a_scene_pictures_and_a_report(distill3d: Run, data: Path) -> None:
+    said = distill3d("fit", str(data), *TINY, "--out", "run")
+    assert said.code == 0, said.err
+    names = {path.name for path in Path("run").iterdir()}
+    assert {"scene.ply", "turntable.gif", "comparison.png", "report.json", "run.json"} <= names
+    report = json.loads(Path("run/report.json").read_text())
+    assert report["steps"] == 12 and report["test_views"] == 9
+    assert report["psnr"] > 5 and 0 <= report["ssim"] <= 1
+    assert report["primitives"] == len(files.load("run").means)
+
+
+def test_a_longer_fit_is_a_better_one(distill3d: Run, data: Path) -> None:
+    psnr = []
+    for steps in ("5", "150"):
+        said = distill3d("fit", str(data), *TINY, "--steps", steps, "--out", steps)
+        assert said.code == 0, said.err
+        psnr.append(json.loads(Path(steps, "report.json").read_text())["psnr"])
+    assert psnr[1] > psnr[0] + 1
+
+
+def test_a_stopped_fit_goes_on_to_the_same_bits(distill3d: Run, data: Path) -> None:
+    flags = [str(data), *TINY, "--checkpoint-every", "5"]
+    assert distill3d("fit", *flags, "--out", "whole").code == 0
+    assert distill3d("fit", *flags, "--out", "again").code == 0
+    run = Path("again")
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 12
+    (run / "report.json").unlink()
+    (run / "checkpoint.pt").unlink()
+    assert distill3d("fit", "--resume", "again").code == 0
+    assert Path("whole/scene.ply").read_bytes() == Path("again/scene.ply").read_bytes()
+
+
+def test_a_preset_names_the_steps(distill3d: Run, data: Path) -> None:
+    assert "1500" in distill3d("fit", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "no dataset was given"),
+        (["nowhere"], "nowhere is not a folder"),
+        (["data", "--downscale", "0"], "--downscale is 0"),
+        (["data", "--downscale", "1000"], "downscale 1000"),
+        (["data", "--steps", "-1"], "--steps is -1"),
+        (["data", "--scene", "gausians"], 'unknown scene "gausians"; did you mean gaussians'),
+        (["data", "--preset", "fast"], "fast"),
+    ],
+)
+def test_mistakes_get_a_sentence(
+    distill3d: Run, data: Path, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    arguments = [str(data) if word == "data" else word for word in arguments]
+    said = distill3d("fit", *arguments)
+    assert said.code == 2 and sentence in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not Path("runs").exists()
+
+
+def test_the_run_of_another_command_is_not_taken_up(distill3d: Run, data: Path) -> None:
+    assert distill3d("fit", str(data), *TINY, "--out", "run").code == 0
+    said = distill3d("generate", "--again", "run/run.json")
+    assert said.code == 2 and "expected the run.json of a distill3d generate" in said.err
