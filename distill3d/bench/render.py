@@ -70,7 +70,7 @@ class Render(Benchmark):
                 measured = self._measured(case, device)
                 yield row(case, measured)
                 judged += [judgement(case, measured, i) for i in range(len(case.targets))]
-        yield "limit: the least time for its arithmetic and bytes, at the rates of a matrix product and a copy"
+        yield "limit: the least time for its arithmetic and bytes, at the rates of matrix product and copy"
         if judged:
             yield ""
             yield from judged

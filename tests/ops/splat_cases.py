@@ -1,4 +1,4 @@
-"""Calls of `splat` with everything that it can draw, for the tests that compare backends with the definition."""
+"""Calls of `splat` with everything that it can draw, for tests that compare kernels with the definition."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.ops import backends
 from distill3d.ops.splat import splat
+from tests.ops.machines import put
 from tests.ops.scenes import gaussians, views
 
 
@@ -22,11 +23,11 @@ class Case:
     cameras: Cameras
     options: dict[str, Any] = field(default_factory=dict)
 
-    def draw(self, backend: str, dtype: torch.dtype, device: torch.device | str = "cpu") -> tuple[Any, Any]:
+    def draw(self, backend: str, dtype: torch.dtype) -> tuple[Any, Any]:
         """The pictures, and the inputs as leaves."""
-        leaves = {name: t.to(device, dtype).requires_grad_() for name, t in self.tensors.items()}
+        leaves = {name: t.to(dtype).requires_grad_() for name, t in self.tensors.items()}
         with backends.use(backend):
-            images = splat(cameras=self.cameras.to(device), **leaves, **self.options)
+            images = splat(cameras=self.cameras, **leaves, **self.options)
         return images, leaves
 
 
@@ -53,7 +54,7 @@ def case(
     generator = torch.Generator().manual_seed(3)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return put(torch.randn(*shape, generator=generator, device="cpu"))[0]
 
     if for_each:
         tensors["colours"] = normal(*cameras.shape, count, channels)
@@ -68,7 +69,10 @@ def gradients(images: Any, leaves: dict[str, Tensor], *, only: str | None = None
     """Under random cotangents of all pictures, or of `only` one; zeros where nothing comes."""
     generator = torch.Generator().manual_seed(7)
     outputs = pictures(images)
-    cotangents = {name: torch.randn(picture.shape, generator=generator) for name, picture in outputs.items()}
+    cotangents = {
+        name: torch.randn(picture.shape, generator=generator, device="cpu")
+        for name, picture in outputs.items()
+    }
     loss = sum(
         (picture * cotangents[name].to(picture)).sum()
         for name, picture in outputs.items()

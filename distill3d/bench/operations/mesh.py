@@ -47,7 +47,7 @@ def _case(
     channels: int = 3,
     targets: tuple[Target, ...] = (),
     definition: bool = False,
-    at: float = 0.0,
+    at: int = 0,
 ) -> Case:
     def prepare(device: torch.device) -> Work:
         vertices, faces = sphere(triangles, device)
