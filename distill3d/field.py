@@ -89,9 +89,10 @@ class Field(Scene):
     def occupied(self) -> Bool[Tensor, "1 G G G"]:
         """The cells that may hold something, axes z, y, x: those that did, and their neighbours."""
         if self._occupied is None or self._occupied.device != self.remembered.device:
-            dense = self.remembered * self.step > FAINTEST
-            near = nn.functional.max_pool3d(dense[None].float(), 3, stride=1, padding=1) > 0
-            self._occupied = near & _touches_ball(CELLS, dense.device)
+            inside = _touches_ball(CELLS, self.remembered.device)
+            dense = inside & (self.remembered * self.step > FAINTEST)
+            near = nn.functional.max_pool3d(dense.float(), 3, stride=1, padding=1) > 0
+            self._occupied = near & inside
         return self._occupied
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
@@ -103,8 +104,9 @@ class Field(Scene):
             for o, d in zip(origins.split(at_once), directions.split(at_once), strict=True)
         ]
         shape = (*cameras.shape, cameras.height, cameras.width)
-        pictures = {name: torch.cat([part[name] for part in parts]).reshape(*shape, -1) for name in parts[0]}
-        return Rendering(**pictures)
+        return Rendering(
+            **{name: torch.cat([part[name] for part in parts]).unflatten(0, shape) for name in parts[0]}
+        )
 
     def _render_rays(
         self, origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], want: Collection[str]
@@ -129,9 +131,9 @@ class Field(Scene):
         image = composite(samples, speeds, log_density, torch.cat(list(parts.values()), 1))
         widths = [part.shape[1] for part in parts.values()]
         pictures = dict(zip(parts, image.values.split(widths, 1), strict=True))
-        pictures["alpha"] = image.alpha
+        pictures["alpha"] = image.alpha[:, None]
         if "depth" in want:
-            pictures["depth"] = image.depth
+            pictures["depth"] = image.depth[:, None]
         return pictures
 
     @torch.no_grad()
@@ -153,8 +155,8 @@ class Field(Scene):
         cells = inside.nonzero().flip(-1)
         jitter = torch.rand(cells.shape, generator=generator, device=generator.device).to(cells.device)
         density = self.log_density((cells + jitter) * (2 / CELLS) - 1).exp()
-        faded = self.remembered[inside].nan_to_num(posinf=0.0) * DECAY
-        self.remembered[inside] = torch.maximum(density, faded)
+        faded = DECAY * self.remembered[inside]
+        self.remembered[inside] = torch.maximum(*(t.nan_to_num(0, 0) for t in (density, faded)))
         self._occupied = None
 
     def _load_from_state_dict(self, *arguments: Any, **keywords: Any) -> None:

@@ -100,28 +100,6 @@ void gradient_of_ray(const D3dVolume& v, const D3dRayImages& images, const D3dRa
     }
 }
 
-// The quantile (j + jitter) / (count + 1) of the weights is where edge j stands.
-void resample_ray(const float* starts, const float* ends, const float* weights, int64_t samples, float jitter,
-                  int count, float* edges) {
-    float total = 0;
-    for (int64_t i = 0; i < samples; i++) total += greater(weights[i], 0.f);
-    auto share = [&](int64_t i) { return total > 0 ? greater(weights[i], 0.f) : ends[i] - starts[i]; };
-    if (!(total > 0))
-        for (int64_t i = 0; i < samples; i++) total += share(i);
-    float before = 0;
-    int64_t i = 0;
-    for (int edge = 0; edge <= count; edge++) {
-        if (samples == 0) {
-            edges[edge] = 0;
-            continue;
-        }
-        float wanted = (edge + jitter) / (count + 1) * total;
-        while (i < samples - 1 && before + share(i) <= wanted) before += share(i++);
-        float inside = share(i) > 0 ? (wanted - before) / share(i) : 0.f;
-        edges[edge] = starts[i] + lesser(greater(inside, 0.f), 1.f) * (ends[i] - starts[i]);
-    }
-}
-
 }  // namespace
 
 int32_t d3d_volume_transmittance(const D3dVolume* v, float* transmittance, const D3dLaunch* launch) {

@@ -14,7 +14,7 @@ from distill3d.ops import _library
 
 CUDA = Path(__file__).parents[2] / "cuda"
 SOURCES = sorted((CUDA / "gpu").glob("*.cu"))
-NOT_YET_EMULATED: set[str] = {"mesh", "splat"}
+NOT_YET_EMULATED: set[str] = set()
 """Operations whose CUDA kernels are not written."""
 
 

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from torch.testing import assert_close
 
 from distill3d.camera import Cameras, look_at
-from distill3d.ops import _library, backends
+from distill3d.ops import _library, _surfels_kernels, backends
 from distill3d.ops.surfels import SurfelImages, surfels
 from distill3d.rotation import matrix_from_wxyz, multiply, wxyz_between, wxyz_from_axis_angle
 from tests.ops.machines import Machine, compiled, usable
@@ -350,8 +350,8 @@ def test_gradients_of_surfels_off_the_picture_are_those_of_the_definition(kernel
 
 
 def test_the_definitions_own_gradient_is_its_derivative():
-    scene = discs(4, 2, dtype=torch.float64)
-    cameras = views(1, width=9, height=8)
+    scene = discs(3, 2, dtype=torch.float64)
+    cameras = views(1, width=6, height=5)
     leaves = [values.requires_grad_() for values in scene]
     scene[2].data += 0.15
 
@@ -391,6 +391,19 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
     for a, b, c in zip(first, second, third, strict=True):
         assert torch.equal(a, b)
         assert torch.equal(a, c)
+
+
+@pytest.mark.parametrize("room", [0, 9])
+def test_what_has_no_room_in_the_lists_is_drawn_nevertheless(kernels, monkeypatch, room):
+    if kernels.backend == "cpu":
+        pytest.skip("the length of lists is known before they are made")
+    scene, cameras = discs(30), views(2)
+    roomy, expected = draw(kernels, scene, cameras), gradients(kernels, scene, cameras)
+    monkeypatch.setattr(_surfels_kernels, "room_for", lambda kind, needed: room)
+    for a, b in zip(pictures(draw(kernels, scene, cameras)), pictures(roomy), strict=True):
+        assert_close(a, b)
+    for a, b in zip(gradients(kernels, scene, cameras), expected, strict=True):
+        assert (a - b).norm() <= 1e-4 * b.norm()
 
 
 def test_the_operator_keeps_torchs_contracts(kernels):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -291,7 +294,7 @@ def test_edges_stand_at_even_shares_of_the_weights(machine):
 
 
 def test_resampling_agrees_with_the_definition(kernels):
-    samples, _, log_density, _ = scene(kernels.size([40, 0, 1, 9] * 8, [6, 0, 1]))
+    samples, _, log_density, _ = scene(kernels.size([40, 0, 9, 1] * 8, [6, 0, 1]))
     weights = log_density.exp()
     weights[3], weights[:2], weights[-1] = -1, 0, 0
     jitter = torch.rand(len(samples.offsets) - 1, generator=torch.Generator().manual_seed(2))
@@ -384,3 +387,15 @@ def test_other_float_types_are_refused_by_name():
     samples, speeds, log_density, values = scene([5, 3], dtype=torch.float64)
     with pytest.raises(TypeError, match=r"float32 and was given torch.float64"):
         composite(samples, speeds, log_density, values)
+
+
+def test_gradients_in_double_are_derivatives(tmp_path):
+    compiler = shutil.which("g++") or shutil.which("c++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler")
+    here, program = Path(__file__).parent, tmp_path / "gradients"
+    command = [compiler, "-std=c++17", "-O1", "-Wno-psabi", f"-I{here.parents[1] / 'cuda' / 'include'}"]
+    subprocess.run([*command, str(here / "march_gradients.cpp"), "-o", str(program)], check=True)
+    result = subprocess.run([str(program)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert "compared 240 derivatives" in result.stdout

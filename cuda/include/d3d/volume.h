@@ -53,4 +53,26 @@ D3D_INLINE F absorb_gradient(F shade, F behind, F beyond) {
     return behind * shade - beyond;
 }
 
+// Edge j of a ray stands at the quantile (j + jitter) / (count + 1) of the weights, or of the lengths where no weight
+// is positive. The definition is proposal_reference.resample.
+D3D_INLINE void resample_ray(const float* starts, const float* ends, const float* weights, int64_t samples,
+                             float jitter, int count, float* edges) {
+    float weighed = 0, total = 0;
+    for (int64_t i = 0; i < samples; i++) weighed += greater(weights[i], 0.f);
+    auto share = [&](int64_t i) { return weighed > 0 ? greater(weights[i], 0.f) : ends[i] - starts[i]; };
+    for (int64_t i = 0; i < samples; i++) total += share(i);
+    float before = 0;
+    int64_t i = 0;
+    for (int edge = 0; edge <= count; edge++) {
+        if (samples == 0) {
+            edges[edge] = 0;
+            continue;
+        }
+        float wanted = (edge + jitter) / (count + 1) * total;
+        while (i < samples - 1 && before + share(i) <= wanted) before += share(i++);
+        float inside = share(i) > 0 ? (wanted - before) / share(i) : 0.f;
+        edges[edge] = starts[i] + lesser(greater(inside, 0.f), 1.f) * (ends[i] - starts[i]);
+    }
+}
+
 }  // namespace d3d
