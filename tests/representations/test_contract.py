@@ -17,6 +17,8 @@ SMALL = {
     "mesh": {"subdivisions": 2},
     "surfels": {"count": 30, "limit": 60, "opacity": 0.5, "radius": 1.0},
     "vm": {"resolution": 8, "density_rank": 3, "colour_rank": 2, "samples": 24},
+    "hash_grid": {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24},
+    "mlp": {"frequencies": 2, "width": 16, "layers": 2, "samples": 24},
     "triplane": {"resolution": 8, "channels": 4, "width": 8, "samples": 24},
 }
 KINDS = [module.name for module in pkgutil.iter_modules(folder.__path__)]
@@ -129,6 +131,8 @@ def test_an_impossible_start_is_refused_with_a_sentence(name):
         "gaussians": {"count": 0},
         "surfels": {"opacity": 1.0},
         "mesh": {"radius": 0.0},
+        "hash_grid": {"width": 0},
+        "mlp": {"layers": 0},
     }
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
         kind_of(name).start(**options.get(name, {"resolution": 1}))
