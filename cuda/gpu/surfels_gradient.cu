@@ -57,7 +57,8 @@ struct Sums {
         const bool writes = lane_of_warp() < TURN;
 #pragma unroll
         for (int i = 0; i < MOMENTS + WIDTH; i++) {
-            const float sum = Turner::joined(i < MOMENTS ? fixed[i < MOMENTS ? i : 0] : values[i < MOMENTS ? 0 : i - MOMENTS]);
+            const int moment = i < MOMENTS ? i : 0, value = i < MOMENTS ? 0 : i - MOMENTS;
+            const float sum = Turner::joined(i < MOMENTS ? fixed[moment] : values[value]);
             if (writes) out[i] = sum;
         }
     }

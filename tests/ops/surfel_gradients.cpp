@@ -96,8 +96,12 @@ static void check_pixel(bool filtered) {
     Scene scene;
     for (auto& p : scene.surfels) {
         double size = filtered ? 0.3 : 2;
-        p = {uniform(-0.5, 1.5), uniform(-0.5, 1.5), {{uniform(size, 2 * size), uniform(-0.3, 0.3)}, {uniform(-0.3, 0.3), uniform(size, 2 * size)}},
-             {uniform(-0.2, 0.2), uniform(-0.2, 0.2)}, uniform(0.5, 2), uniform(0.3, 0.9)};
+        p = {uniform(-0.5, 1.5),
+             uniform(-0.5, 1.5),
+             {{uniform(size, 2 * size), uniform(-0.3, 0.3)}, {uniform(-0.3, 0.3), uniform(size, 2 * size)}},
+             {uniform(-0.2, 0.2), uniform(-0.2, 0.2)},
+             uniform(0.5, 2),
+             uniform(0.3, 0.9)};
     }
     for (double& shade : scene.shades) shade = uniform(-1, 1);
     scene.by_alpha = uniform(-1, 1), scene.by_depth = uniform(-1, 1), scene.by_median = uniform(-1, 1);

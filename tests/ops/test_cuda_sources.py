@@ -27,6 +27,7 @@ def nvcc() -> str:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_a_source_compiles_for_both_generations(nvcc, source, tmp_path):
     both = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in (80, 90)]

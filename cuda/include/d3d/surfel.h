@@ -116,8 +116,8 @@ struct SurfelPart {
 
 // Undoes `blend`. `shade` is <colour and normal, gradient> at the pixel.
 template <class F, class S>
-D3D_INLINE SurfelPart<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, const SurfelFragment<F>& f, F shade,
-                           S origin, S place) {
+D3D_INLINE SurfelPart<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, const SurfelFragment<F>& f,
+                                 F shade, S origin, S place) {
     Mask<F> draws = f.seen & (pixel.last >= place);
     F alpha = select(draws, f.alpha, F{});
     F inverse = 1 / (1 - alpha);

@@ -87,7 +87,8 @@ D3D_INLINE F height_of(const SurfelPlane<F>& p, const Camera<S>& camera) {
 // t = 1 - reach² k², the first is an ellipse about -(reach² / t) J k with the covariance
 // (reach² / t) (J Jᵀ + (reach² / t) (J k)(J k)ᵀ); adding filter_px² / t to that makes room for the second.
 template <class F, class S>
-D3D_INLINE Splat<F> bound_of(const SurfelPlane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
+D3D_INLINE Splat<F> bound_of(const SurfelPlane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px,
+                             F& radius) {
     F t = 1 - reach * reach * (p.k[0] * p.k[0] + p.k[1] * p.k[1]);
     Mask<F> bounded = t > S(1 - CROSSING * CROSSING);
     F inverse_t = 1 / t, grown = reach * reach * inverse_t;
