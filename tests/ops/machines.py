@@ -42,6 +42,10 @@ class Machine:
         with backends.use(self.backend), torch.device(self.device):
             yield
 
+    def put(self, *tensors: Tensor) -> list[Tensor]:
+        """The tensors on this machine's device."""
+        return [tensor.to(self.device) for tensor in tensors]
+
     def size(self, full: int, small: int) -> int:
         """`full`, or `small` where every step takes long."""
         return small if self.backend == "emulated" else full
