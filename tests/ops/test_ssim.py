@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from distill3d.ops import backends
 from distill3d.ops.ssim import ssim, ssim_inside, ssim_map
-from tests.ops.machines import Machine, compiled, usable
+from tests.ops.machines import compiled, put, usable
 
 HERE = Path(__file__).parent
 SHAPES = [(1, 1, 1, 1), (2, 7, 5, 3), (1, 23, 40, 1), (1, 90, 50, 3), (2, 13, 17, 2), (1, 6, 9, 37)]
@@ -32,14 +32,11 @@ def kernels(request):
         yield request.param
 
 
-CPU = Machine("cpu", torch.device("cpu"))
-
-
-def pictures(*shape: int, on: Machine = CPU, seed: int = 0) -> list[Tensor]:
+def pictures(*shape: int, seed: int = 0) -> list[Tensor]:
     """A picture, and another that is like it in places."""
     generator = torch.Generator().manual_seed(seed)
-    first, noise, share = (torch.rand(shape, generator=generator) for _ in range(3))
-    return on.put(first, first + share * (noise - first))
+    first, noise, share = (torch.rand(shape, generator=generator, device="cpu") for _ in range(3))
+    return put(first, first + share * (noise - first))
 
 
 def definition(a: Tensor, b: Tensor) -> Tensor:
@@ -51,43 +48,43 @@ def definition(a: Tensor, b: Tensor) -> Tensor:
 
 
 def test_a_picture_is_like_itself(machine):
-    a, _ = pictures(2, 20, 30, 3, on=machine)
+    a, _ = pictures(2, 20, 30, 3)
     assert_close(ssim(a, a), torch.ones(2).to(a), rtol=0, atol=2e-6)
     if machine.backend != "reference":
         assert (ssim_map(a, a) == 1).all()
 
 
 def test_likeness_is_mutual(machine):
-    a, b = pictures(2, 20, 30, 3, on=machine)
+    a, b = pictures(2, 20, 30, 3)
     assert_close(ssim_map(a, b), ssim_map(b, a), rtol=0, atol=2e-6)
 
 
 def test_nothing_is_more_alike_than_equal(machine):
-    a, b = pictures(1, 40, 40, 3, on=machine)
+    a, b = pictures(1, 40, 40, 3)
     assert ssim_map(a, b).abs().max() <= 1 + 1e-6
     assert 0 < ssim(a, b).item() < ssim(a, 0.9 * a + 0.1 * b).item() < 1
 
 
 def test_a_negative_is_unlike(machine):
-    a, _ = pictures(1, 30, 30, 1, on=machine)
+    a, _ = pictures(1, 30, 30, 1)
     assert ssim_inside(a, 1 - a).item() < 0
 
 
 def test_flat_pictures_differ_by_their_light_alone(machine):
-    a, b = machine.put(torch.full((1, 30, 30, 1), 0.3), torch.full((1, 30, 30, 1), 0.6))
+    a, b = torch.full((1, 30, 30, 1), 0.3), torch.full((1, 30, 30, 1), 0.6)
     expected = (2 * 0.3 * 0.6 + 1e-4) / (0.3**2 + 0.6**2 + 1e-4)
     assert ssim_inside(a, b).item() == pytest.approx(expected, abs=5e-4)
 
 
 def test_turning_or_mirroring_both_pictures_changes_nothing(machine):
-    a, b = pictures(1, 21, 34, 3, on=machine)
+    a, b = pictures(1, 21, 34, 3)
     whole = ssim_map(a, b)
     for move in (lambda x: x.flip(1), lambda x: x.flip(2), lambda x: x.transpose(1, 2)):
         assert_close(ssim_map(move(a), move(b)), move(whole), rtol=0, atol=1e-5)
 
 
 def test_channels_and_pictures_are_compared_one_by_one(machine):
-    a, b = pictures(3, 15, 18, 4, on=machine)
+    a, b = pictures(3, 15, 18, 4)
     together = ssim_map(a, b)
     for view in range(3):
         for channel in range(4):
@@ -96,7 +93,7 @@ def test_channels_and_pictures_are_compared_one_by_one(machine):
 
 
 def test_any_batch_shape_is_kept(machine):
-    a, b = pictures(6, 12, 13, 3, on=machine)
+    a, b = pictures(6, 12, 13, 3)
     in_two = ssim(a.reshape(2, 3, 12, 13, 3), b.reshape(2, 3, 12, 13, 3))
     assert in_two.shape == (2, 3)
     assert_close(in_two.flatten(), ssim(a, b))
@@ -105,7 +102,7 @@ def test_any_batch_shape_is_kept(machine):
 
 
 def test_inside_the_picture_it_is_what_scikit_image_says(machine):
-    a, b = pictures(1, 37, 45, 3, on=machine)
+    a, b = pictures(1, 37, 45, 3)
     _, whole = structural_similarity(
         a[0].cpu().numpy(),
         b[0].cpu().numpy(),
@@ -126,14 +123,14 @@ def test_inside_the_picture_it_is_what_scikit_image_says(machine):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_maps_are_those_of_the_definition(machine, shape):
-    a, b = pictures(*shape, on=machine)
+    a, b = pictures(*shape)
     assert_close(ssim_map(a, b).double(), definition(a, b), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gradients_are_those_of_the_definition(kernels, shape):
-    a, b = (picture.requires_grad_() for picture in pictures(*shape, on=kernels))
-    by_map = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(a)
+    a, b = (picture.requires_grad_() for picture in pictures(*shape))
+    by_map = torch.randn(shape, generator=torch.Generator().manual_seed(1), device="cpu").to(a)
     ours = torch.autograd.grad(ssim_map(a, b), (a, b), by_map)
     exact = torch.autograd.grad(definition(a, b), (a, b), by_map.double())
     for one, other in zip(ours, exact, strict=True):
@@ -141,7 +138,7 @@ def test_gradients_are_those_of_the_definition(kernels, shape):
 
 
 def test_the_gradient_can_be_asked_for_one_picture_alone(kernels):
-    a, b = pictures(1, 12, 14, 3, on=kernels)
+    a, b = pictures(1, 12, 14, 3)
     a.requires_grad_()
     (alone,) = torch.autograd.grad(ssim_inside(a, b).sum(), a)
     b.requires_grad_()
@@ -173,7 +170,7 @@ def test_gradients_of_the_maths_in_double_are_derivatives(tmp_path):
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
 def test_a_poisoned_pixel_harms_no_window_but_those_that_hold_it(machine, poison):
-    a, b = pictures(1, 40, 44, 2, on=machine)
+    a, b = pictures(1, 40, 44, 2)
     healthy = ssim_map(a, b)
     a[0, 20, 22, 1] = poison
     a.requires_grad_()
@@ -188,7 +185,7 @@ def test_a_poisoned_pixel_harms_no_window_but_those_that_hold_it(machine, poison
 
 
 def test_numbers_too_large_for_the_squares_are_no_likeness(kernels):
-    a, b = pictures(1, 12, 12, 1, on=kernels)
+    a, b = pictures(1, 12, 12, 1)
     a.requires_grad_()
     likeness = ssim_map(1e30 * a, b)
     (gradient,) = torch.autograd.grad(likeness.sum(), a)
@@ -201,7 +198,7 @@ def test_numbers_too_large_for_the_squares_are_no_likeness(kernels):
 def test_two_runs_and_any_number_of_threads_give_the_same_bits(kernels):
     if kernels.backend == "cuda":
         pytest.skip("threads are the processor's")
-    a, b = (picture.requires_grad_() for picture in pictures(2, 70, 50, 3, on=kernels))
+    a, b = (picture.requires_grad_() for picture in pictures(2, 70, 50, 3))
 
     def once() -> list[Tensor]:
         likeness = ssim_map(a, b)
@@ -219,7 +216,7 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits(kernels):
 
 
 def test_the_operators_keep_torchs_contracts(kernels):
-    a, b = (picture.requires_grad_() for picture in pictures(1, 12, 14, 3, on=kernels))
+    a, b = (picture.requires_grad_() for picture in pictures(1, 12, 14, 3))
     torch.library.opcheck(
         torch.ops.distill3d.ssim.default,
         (kernels.backend, a, b, True),
@@ -234,7 +231,7 @@ def test_the_operators_keep_torchs_contracts(kernels):
 
 
 def test_pictures_need_not_be_contiguous(kernels):
-    a, b = pictures(2, 15, 12, 3, on=kernels)
+    a, b = pictures(2, 15, 12, 3)
     planes = a.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
     assert not planes.is_contiguous()
     assert torch.equal(ssim_map(planes, b), ssim_map(a, b))
