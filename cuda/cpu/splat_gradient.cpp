@@ -54,7 +54,8 @@ int start(const Tile& tile, const Place& place, const Gradients& layers, const D
 }
 
 // <value, gradient> of a batch's wide colours on the pixels of each strip that they meet.
-void shade_batch(const Tile& tile, const Place& place, const Gradients& layers, const Batch& batch, const int32_t* pair) {
+void shade_batch(const Tile& tile, const Place& place, const Gradients& layers, const Batch& batch,
+                 const int32_t* pair) {
     for (int pixel = 0; pixel < PIXELS; pixel += LANES) {
         int met[SHADED + TOGETHER], count = 0;
         for (int first = 0; first < batch.count; first += LANES)

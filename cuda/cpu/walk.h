@@ -64,7 +64,7 @@ D3D_INLINE void walk_strips(const Splat<float>& splat, const Place& place, Visit
     }
 }
 
-// Splats and slots lie far apart in memory: a loop over a tile's list asks for those that it comes to AHEAD turns later.
+// Splats and slots lie far apart in memory: a loop over a tile's list asks for those of AHEAD turns later.
 constexpr int AHEAD = 6;
 
 inline void ask_for(const Splat<float>& splat, const float* slot) {

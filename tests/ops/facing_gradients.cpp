@@ -30,7 +30,8 @@ static double difference(double& value, Function of) {
 static std::mt19937 engine(2);
 static double uniform(double low, double high) { return std::uniform_real_distribution<double>(low, high)(engine); }
 
-static const Camera<double> camera{{{0, 1, 0}, {0, 0, -1}, {-1, 0, 0}}, {0.1, -0.2, 3}, 90, 80, 33, 30, 64, 60, 0.01, 100};
+static const Camera<double> camera{
+    {{0, 1, 0}, {0, 0, -1}, {-1, 0, 0}}, {0.1, -0.2, 3}, 90, 80, 33, 30, 64, 60, 0.01, 100};
 
 static Gaussian<double> random_gaussian() {
     Gaussian<double> g;

@@ -81,7 +81,8 @@ D3D_INLINE void normal(const Gaussian<F>& g, const Camera<S>& camera, F (&chosen
 
 // Adds to the quaternion's gradient.
 template <class F, class S>
-D3D_INLINE void normal_gradient(const Gaussian<F>& g, const Camera<S>& camera, const F (&by_normal)[3], F (&by_wxyz)[4]) {
+D3D_INLINE void normal_gradient(const Gaussian<F>& g, const Camera<S>& camera, const F (&by_normal)[3],
+                                F (&by_wxyz)[4]) {
     F chosen[3], seen[3], turn[3][3], from_normal[4];
     normal(g, camera, chosen, seen);
     for (int i = 0; i < 3; i++)
