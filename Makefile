@@ -43,8 +43,9 @@ asan: $(VENV)/dev.stamp
 	cmake -S . -B build/asan -G Ninja -DD3D_CUDA=OFF "-DCMAKE_CXX_FLAGS=$(WATCHED)" \
 	  -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(CURDIR)/build/asan/lib
 	cmake --build build/asan
-	DISTILL3D_LIBRARIES=$(CURDIR)/build/asan/lib LD_PRELOAD=$$($(CXX) -print-file-name=libasan.so) \
-	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(BIN)/python -m pytest -q tests/ops
+	DISTILL3D_LIBRARIES=$(CURDIR)/build/asan/lib \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(BIN)/python -m pytest -q --capture=sys tests/ops
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

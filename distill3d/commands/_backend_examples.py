@@ -60,20 +60,22 @@ def _gaussians(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
 
 
 def _splat(device: torch.device, dtype: torch.dtype) -> Sequence[Tensor]:
-    leaves = _gaussians(device, dtype)
-    images = splat(*leaves, _cameras(device))
+    means, wxyz, scales, opacities, colours = leaves = _gaussians(device, dtype)
+    images = splat(means, wxyz, scales, opacities, colours, _cameras(device))
     return _with_gradients([images.colours, images.alpha, images.depth], leaves)
 
 
 def _splat_lift(device: torch.device, dtype: torch.dtype) -> Sequence[Tensor]:
-    *shapes, _ = _gaussians(device, dtype)
-    return lift(*shapes, _cameras(device), _random(2, 40, 48, 5, seed=5).to(device, dtype))
+    means, wxyz, scales, opacities, _ = _gaussians(device, dtype)
+    maps = _random(2, 40, 48, 5, seed=5).to(device, dtype)
+    return lift(means, wxyz, scales, opacities, _cameras(device), maps)
 
 
 def _surfels(device: torch.device, dtype: torch.dtype) -> Sequence[Tensor]:
     means, wxyz, scales, opacities, colours = (leaf.detach() for leaf in _gaussians(device, dtype))
     leaves = _leaves(device, dtype, means, wxyz, scales[:, :2], opacities, colours)
-    images = surfels(*leaves, _cameras(device))
+    means, wxyz, scales, opacities, colours = leaves
+    images = surfels(means, wxyz, scales, opacities, colours, _cameras(device))
     return _with_gradients([images.colours, images.alpha, images.normal], leaves)
 
 
@@ -104,8 +106,8 @@ def _table(device: torch.device, dtype: torch.dtype) -> list[Tensor]:
 
 
 def _hashgrid(device: torch.device, dtype: torch.dtype) -> Sequence[Tensor]:
-    leaves = _table(device, dtype)
-    return _with_gradients([hashgrid(*leaves, GRID)], leaves)
+    positions, table = leaves = _table(device, dtype)
+    return _with_gradients([hashgrid(positions, table, GRID)], leaves)
 
 
 def _mlp(device: torch.device, dtype: torch.dtype) -> Sequence[Tensor]:

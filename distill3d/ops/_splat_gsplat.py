@@ -35,7 +35,7 @@ def splat(
     antialiased: bool = False,
 ) -> tuple[Tensor, ...]:
     """Colours, alpha, depth, radii, radiance and normal; arguments as of `splat_reference.splat`."""
-    from gsplat import fully_fused_projection
+    from gsplat import fully_fused_projection  # pyright: ignore[reportMissingImports]
 
     if absolute_probe is not None:
         raise ValueError('gsplat has no absolute_probe; leave it out, or run inside use("cuda")')
@@ -94,7 +94,7 @@ def _rasterize(
     cameras: Cameras,
 ) -> tuple[Tensor, Tensor]:
     """Σ w value [V, H, W, C] and alpha [V, H, W, 1], some channels after the others."""
-    from gsplat import rasterize_to_pixels
+    from gsplat import rasterize_to_pixels  # pyright: ignore[reportMissingImports]
 
     offsets, ids = tiles(centres_px, radii, depths, cameras)
     size = (cameras.width, cameras.height, TILE_PX)
@@ -123,7 +123,7 @@ def matrices(cameras: Cameras) -> tuple[Tensor, Tensor]:
 
 def tiles(centres_px: Tensor, radii: Tensor, depths: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
     """Where each tile's splats begin [V, rows, columns], and the splats, front to back."""
-    from gsplat import isect_offset_encode, isect_tiles
+    from gsplat import isect_offset_encode, isect_tiles  # pyright: ignore[reportMissingImports]
 
     columns, rows = -(-cameras.width // TILE_PX), -(-cameras.height // TILE_PX)
     views = len(centres_px)

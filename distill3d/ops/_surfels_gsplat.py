@@ -33,7 +33,7 @@ def surfels(
     probe: Tensor | None,
 ) -> tuple[Tensor, ...]:
     """What `surfels_reference.surfels` gives, with its arguments."""
-    from gsplat import fully_fused_projection_2dgs
+    from gsplat import fully_fused_projection_2dgs  # pyright: ignore[reportMissingImports]
 
     views, count = cameras.shape.numel(), len(means)
     world_to_camera, intrinsics = matrices(cameras)
@@ -84,7 +84,7 @@ def _rasterize(
 
     Depth is the last channel of each pass, as gsplat wants it; all but the first pass give colours only.
     """
-    from gsplat import rasterize_to_pixels_2dgs
+    from gsplat import rasterize_to_pixels_2dgs  # pyright: ignore[reportMissingImports]
 
     offsets, ids = tiles(centres_px, radii, depths, cameras)
     size = (cameras.width, cameras.height, TILE_PX)

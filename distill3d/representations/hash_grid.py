@@ -1,8 +1,8 @@
 """A hash grid with two small networks, as in Instant-NGP: Müller et al. 2022 (arXiv 2201.05989), section 5.4.
 
-A density network on the grid's features gives a density and 15 features, and a colour network turns all 16, with
-the direction of sight if wanted, into a colour. A fixed haze is added to the raw density, so that a distillation
-begins with something to see.
+A density network on the grid's features gives a density and 15 features, and a colour network turns all 16,
+with the direction of sight if wanted, into a colour. A fixed haze is added to the raw density, so that a
+distillation begins with something to see.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A radiance field that is nothing but a network. Mildenhall et al. 2020, NeRF (arXiv 2003.08934), small.
 
-The network sees a point's coordinates and their sines and cosines at rising frequencies (section 5.1, equation
-4), and says a density and a colour that does not depend on the direction of sight.
+The network sees a point's coordinates and their sines and cosines at rising frequencies (section 5.1,
+equation 4), and says a density and a colour that does not depend on the direction of sight.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Mlp(Field):
         seed: int = 0,
         frequencies: Annotated[int, "octaves of sines and cosines of the coordinates"] = 5,
         width: Annotated[int, "width of the network"] = 64,
-        layers: Annotated[int, "hidden layers of the network"] = 3,
+        layers: Annotated[int, "hidden layers of the network"] = 2,
         samples: Annotated[int, "samples along a ray through the whole scene"] = 64,
     ) -> Mlp:
         """A grey haze, denser towards the centre."""

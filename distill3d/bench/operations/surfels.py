@@ -21,14 +21,15 @@ def _case(
     def prepare(device: torch.device) -> Work:
         means, wxyz, scales, opacities, colours = ball(count, channels, device)
         cameras = turntable(views, width=side, height=side).to(device)
-        leaves = [v.requires_grad_() for v in (means, wxyz, scales[:, :2].contiguous(), opacities, colours)]
+        scales = scales[:, :2].contiguous()
+        leaves = [values.requires_grad_() for values in (means, wxyz, scales, opacities, colours)]
 
         def run() -> list[Tensor]:
-            images = surfels(*leaves, cameras)
+            images = surfels(means, wxyz, scales, opacities, colours, cameras)
             return [images.colours, images.alpha, images.depth, images.normal, images.distortion]
 
         with torch.no_grad():
-            radius_px = surfels(*leaves, cameras).radius_px
+            radius_px = surfels(means, wxyz, scales, opacities, colours, cameras).radius_px
         # a disc that is turned at random shows half its area
         covered = float((0.5 * torch.pi * radius_px**2).sum())
         per_pixel = FORWARD_FLOPS + BACKWARD_FLOPS + CHANNEL_FLOPS * channels
