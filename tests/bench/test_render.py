@@ -130,6 +130,8 @@ def test_sizes_are_told_apart_and_rise_along_an_axis() -> None:
         sizes = [case.size for case in operation.cases()]
         assert len(set(sizes)) == len(sizes)
         for axis in AXES:
+            sizes = [case.size for case in operation.sweep(axis)]
+            assert len(set(sizes)) == len(sizes)
             places = [case.at for case in operation.sweep(axis)]
             assert places == sorted(set(places))
             assert all(place > 0 for place in places)

@@ -75,7 +75,7 @@ def _case(
         )
 
     count = f"{triangles / 1000:g}k"
-    size = f"{views} × {side}², {count} triangles"
+    size = f"{views} × {side}², {count} triangles" + (f", {channels} channels" if channels != 3 else "")
     return Case("mesh", size, prepare, definition, (), targets, at)
 
 
