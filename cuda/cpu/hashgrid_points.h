@@ -115,7 +115,7 @@ auto with_sizes(const D3dHashGrid& grid, Visit visit) {
 }
 
 inline Encode encoder(const D3dHashGrid& grid) {
-    return with_sizes(grid, [](auto dimensions, auto features) -> Encode { return encode_points<dimensions, features>; });
+    return with_sizes(grid, [](auto d, auto f) -> Encode { return encode_points<d, f>; });
 }
 
 }  // namespace d3d

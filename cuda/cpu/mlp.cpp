@@ -98,7 +98,8 @@ void add_up(const Layers& layers, const float* memory, int64_t parts, float* by_
             int inputs = layers.inputs(layer), padded = layers.padded(layer), outputs = layers.outputs(layer);
             float* weights = by_parameters + layers.weights(layer);
             for (int out = 0; out < outputs; out++)
-                for (int in = 0; in < inputs; in++) weights[out * inputs + in] += sums.weights[layer][out * padded + in];
+                for (int in = 0; in < inputs; in++)
+                    weights[out * inputs + in] += sums.weights[layer][out * padded + in];
             if (!layers.mlp.biased) continue;
             float* biases = by_parameters + layers.biases(layer);
             for (int out = 0; out < outputs; out++) biases[out] += sums.biases[layer][out];

@@ -48,7 +48,8 @@ struct Packed {
     static int64_t floats(const Layers& layers) {
         int64_t floats = 0;
         for (int i = 0; i < layers.count(); i++)
-            floats += int64_t(layers.inputs(i) + 1) * layers.padded(i + 1) + layers.outputs(i) * int64_t(layers.padded(i));
+            floats += int64_t(layers.inputs(i) + 1) * layers.padded(i + 1) +
+                      int64_t(layers.outputs(i)) * layers.padded(i);
         return floats;
     }
     Packed(const Layers& layers, float* memory) {
