@@ -94,6 +94,8 @@ class Case:
     targets: Sequence[Target] = ()
     at: int | float = 0
     """Where on the axis, in a sweep."""
+    only_on: str | None = None
+    """The type of device that the case, and so its targets, are meant for; None: any."""
 
 
 @runtime_checkable
@@ -114,6 +116,15 @@ def times_the_definition(least: int | float) -> Target:
     return Target(
         f"at least {least:g} times the definition",
         lambda m: m.definition / m.both if m.definition is not None else 0.0,
+        least=least,
+    )
+
+
+def times_the_rival(rival: str, least: int | float) -> Target:
+    """At least so many times as fast as other people's kernels."""
+    return Target(
+        f"at least {least:g} times {rival}",
+        lambda m: m.rivals[rival] / m.both if rival in m.rivals else 0.0,
         least=least,
     )
 

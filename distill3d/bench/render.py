@@ -67,6 +67,8 @@ class Render(Benchmark):
         loaded = {name: _load(name) for name in self._operations()}
         for operation in loaded.values():
             for case in operation.cases():
+                if case.only_on not in (None, device.type):
+                    continue
                 measured = self._measured(case, device)
                 yield row(case, measured)
                 judged += [judgement(case, measured, i) for i in range(len(case.targets))]

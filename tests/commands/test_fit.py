@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from distill3d import files
-from tests.commands.conftest import Run
+from tests.commands.conftest import Said
 from tests.data import folders
 
+Run = Callable[..., Said]
 TINY = ["--steps", "12", "--picture-size", "24", "--scene.count", "60", "--scene.limit", "90"]
 
 

@@ -7,13 +7,24 @@ import math
 import torch
 from torch import Tensor
 
-from distill3d.bench._case import Case, Measured, Target, Work, normal, random, times_the_definition
+from distill3d.bench._case import (
+    Case,
+    Measured,
+    Target,
+    Work,
+    normal,
+    random,
+    times_the_definition,
+    times_the_rival,
+)
 from distill3d.camera import Cameras, turntable
 from distill3d.ops import splat_reference
 from distill3d.ops._views import each
 from distill3d.ops.splat import splat
 
 BALL = 0.9
+PIXELS_OF_1080P = 1440
+"""The side of a square picture with as many pixels."""
 FORWARD_FLOPS, BACKWARD_FLOPS = 26, 46
 """For each pixel of each ellipse: exponent, exponential, blending; those again, undone, and six moments."""
 CHANNEL_FLOPS = 2 + 4
@@ -58,6 +69,7 @@ def _case(
     targets: tuple[Target, ...] = (),
     definition: bool = False,
     at: int = 0,
+    only_on: str | None = None,
 ) -> Case:
     def prepare(device: torch.device) -> Work:
         gaussians = ball(count, channels, device)
@@ -75,7 +87,12 @@ def _case(
         return Work(gaussians, run, fragments * per_fragment + views * count * SPLAT_FLOPS, 4 * floats)
 
     size = f"{views} × {side}², {count // 1000}k, {channels} channels"
-    return Case("splat", size, prepare, definition, ("gsplat",), targets, at)
+    return Case("splat", size, prepare, definition, ("gsplat",), targets, at, only_on)
+
+
+def _for_gpu(count: int, side: int, views: int, times: float) -> Case:
+    """A size to be compared with gsplat."""
+    return _case(count, side, views=views, targets=(times_the_rival("gsplat", times),), only_on="cuda")
 
 
 def _of_the_prototype(flops: float) -> Target:
@@ -100,11 +117,13 @@ def cases() -> list[Case]:
     """From the sizes of text to 3-D upwards."""
     return [
         _case(2_000, 128, definition=True, targets=(times_the_definition(300),)),
-        _case(10_000, 128, targets=(_of_the_prototype(PROTOTYPE_10K),)),
+        _case(10_000, 128, targets=(_of_the_prototype(PROTOTYPE_10K),), only_on="cpu"),
         _case(10_000, 64, views=8),
         _case(50_000, 256),
-        _case(100_000, 512, targets=(_of_the_prototype(PROTOTYPE_100K),)),
+        _case(100_000, 512, targets=(_of_the_prototype(PROTOTYPE_100K),), only_on="cpu"),
         _case(10_000, 128, channels=64),
+        *[_for_gpu(n, side, 8, 3) for n in (10_000, 100_000) for side in (64, 512)],
+        _for_gpu(1_000_000, PIXELS_OF_1080P, 1, 1.5),
     ]
 
 
