@@ -28,7 +28,7 @@ def march(
     capacity: int | None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Starts, ends, points, rays, offsets and needed; see `distill3d.ops.march.march`."""
-    from nerfacc.grid import traverse_grids
+    from nerfacc.grid import traverse_grids  # pyright: ignore[reportMissingImports]
 
     if cone > 0 and math.isfinite(longest):
         raise ValueError(f"nerfacc knows no longest stretch and was given {longest:g}; leave it out")

@@ -193,10 +193,12 @@ def transmittance(
     library: str, starts: Tensor, ends: Tensor, offsets: Tensor, speeds: Tensor, log_density: Tensor
 ) -> Tensor:
     """The light that reaches each sample; see `distill3d.ops.volume.transmittance`."""
-    inputs = [t.contiguous() for t in (starts, ends, offsets, speeds, log_density)]
-    result = torch.empty_like(inputs[0])
+    starts, ends, offsets, speeds, log_density = (
+        t.contiguous() for t in (starts, ends, offsets, speeds, log_density)
+    )
+    result = torch.empty_like(starts)
     launch = byref(c.launch(starts.device))
-    volume = byref(_volume(*inputs, None))
+    volume = byref(_volume(starts, ends, offsets, speeds, log_density, None))
     c.check(c.library(library).d3d_volume_transmittance(volume, result.data_ptr(), launch))
     return result
 

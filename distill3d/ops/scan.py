@@ -35,7 +35,8 @@ def inclusive_product(values: Float[Tensor, " S"], offsets: Int[Tensor, " E"]) -
 def _scan(kind: str, exclusive: bool, values: Tensor, offsets: Tensor) -> Tensor:
     if values.ndim != 1 or offsets.ndim != 1 or len(offsets) < 1:
         raise ValueError(
-            f"given values {tuple(values.shape)} and offsets {tuple(offsets.shape)}, expected (S,) and (R + 1,)"
+            f"given values {tuple(values.shape)} and offsets {tuple(offsets.shape)}, "
+            "expected (S,) and (R + 1,)"
         )
     backend = backends.choose("scan", values)
     if backend == "reference":

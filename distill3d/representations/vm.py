@@ -1,7 +1,7 @@
 """Density and colour as sums of planes times lines. Chen et al. 2022, TensoRF (arXiv 2203.09517).
 
-The class of the paper's VM-48: components of density and of colour in each of the three directions, and a linear
-basis that turns the products into colours.
+The class of the paper's VM-48: components of density and of colour in each of the three directions, and a
+linear basis that turns the products into colours.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Vm(Field):
         """A grey haze, denser towards the centre."""
         if resolution < 2 or samples < 2 or density_rank < 1 or colour_rank < 1:
             raise ValueError(
-                f"vm cannot start with resolution {resolution}, samples {samples}, density_rank "
-                f"{density_rank} and colour_rank {colour_rank}; expected 2 or more of the first two, 1 or more "
-                "of the others"
+                f"vm cannot start with resolution {resolution}, samples {samples}, "
+                f"density_rank {density_rank} and colour_rank {colour_rank}; "
+                "expected 2 or more of the first two, 1 or more of the rest"
             )
         generator = torch.Generator().manual_seed(seed)
 
