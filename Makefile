@@ -1,6 +1,7 @@
 # make demo      install, then make a red robot from words and look at it
 # make test      the fast tests        make test-all   also the slow ones
 # make lint      format, lint, types   make clean      remove all that make has made
+# make asan      the tests of the kernels, with every access to memory and every undefined step watched
 # make kernels   build the compiled kernels alone, for work on them; make emulated   the CUDA ones, to run on the CPU
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
 
-.PHONY: demo test test-all lint kernels emulated clean
+.PHONY: demo test test-all asan lint kernels emulated clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/distill3d generate "a red robot" --seed 0
@@ -35,6 +36,18 @@ kernels:
 # The CUDA kernels for the emulator, in the same place.
 emulated: CMAKE_FLAGS += -DD3D_EMULATED=ON
 emulated: kernels
+
+# Watched kernels lie in a folder of their own. What Python and torch leave allocated at the end is no concern here;
+# tests that only compile are left out, because nvcc cannot be watched.
+WATCHED := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1
+asan: $(VENV)/dev.stamp
+	cmake -S . -B build/asan -G Ninja -DD3D_CUDA=OFF "-DCMAKE_CXX_FLAGS=$(WATCHED)" \
+	  -DCMAKE_LIBRARY_OUTPUT_DIRECTORY=$(CURDIR)/build/asan/lib
+	cmake --build build/asan
+	DISTILL3D_LIBRARIES=$(CURDIR)/build/asan/lib \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(BIN)/python -m pytest -q --capture=sys tests/ops \
+	  --ignore tests/ops/test_headers.py --ignore tests/ops/test_cuda_sources.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,55 +1,24 @@
 // Pictures blended across silhouettes, along rows and then along columns.
 
-#include "d3d/antialias.h"
-
 #include "antialias.h"
 
 using namespace d3d;
 
 namespace {
 
-// For every face in one view, bit i: the edge opposite corner i is a silhouette.
-void mark_silhouettes(const Surface<float>& surface, int64_t faces, uint8_t* marks) {
-#pragma omp for schedule(static)
-    for (int64_t face = 0; face < faces; face++) {
-        marks[face] = 0;
-        for (int i = 0; i < 3; i++) {
-            int32_t corner = int32_t(3 * face + i);
-            marks[face] |= uint8_t(is_silhouette(surface, corner, Edge<float>(surface, corner).normal)) << i;
-        }
-    }
-}
-
-// Whether two faces meet at an edge that is no silhouette, and so are one surface.
-bool joined(const Surface<float>& surface, const uint8_t* marks, int32_t face, int32_t other) {
-    for (int i = 0; i < 3; i++)
-        if (uint32_t(surface.opposite[3 * face + i] - 3 * other) < 3) return !(marks[face] >> i & 1);
-    return false;
-}
-
 struct Finder {
     const D3dCrossings& crossings;
     const View& view;
     const Surface<float>& surface;
-    const uint8_t* marks;
-    const int32_t* triangle;  // of the view
-    const float* depth;
+    const uint8_t* silhouettes;
+    Seen seen;
 
-    // Between a pixel and the next along axis 0 (its row) or 1 (its column).
     void find(int column, int row, int axis, int64_t& slot) const {
-        int32_t here = row * view.width + column, there = here + (axis ? view.width : 1);
-        int32_t face = triangle[here], other = triangle[there];
-        if (face == other) return;
-        bool second = face < 0 || (other >= 0 && depth[there] < depth[here]);
-        if (second) std::swap(face, other);
-        if (other >= 0 && joined(surface, marks, face, other)) return;
-        Vector<float> n = view.ray(column, row), m = view.ray(column + 1 - axis, row + axis);
-        if (second) std::swap(n, m);
-        Crossing<float> found = find_crossing(surface, face, n, m, axis == 0, view.fx, view.fy);
-        if (found.corner == NO_EDGE) return;
-        crossings.pixel[slot] = here;
-        crossings.edge[slot] = 4 * found.corner + 2 * axis + second;
-        crossings.shift[slot] = (second ? 1 - found.t : found.t) - 0.5f;
+        Found found = find_between(view, surface, silhouettes, seen, column, row, axis);
+        if (found.edge == NO_EDGE) return;
+        crossings.pixel[slot] = row * view.width + column;
+        crossings.edge[slot] = found.edge;
+        crossings.shift[slot] = found.shift;
         slot++;
     }
 };
@@ -92,17 +61,19 @@ int32_t d3d_antialias(const D3dCameras* cameras, const D3dMesh* mesh, const int3
                       float* out, void* memory, const D3dLaunch* launch) {
     const Blocks blocks(*cameras);
     Vector<float>* points = static_cast<Vector<float>*>(memory);
-    uint8_t* marks = reinterpret_cast<uint8_t*>(points + mesh->vertex_count);
-    Surface<float> surface{points, mesh->faces, opposite};
+    uint8_t* silhouettes = reinterpret_cast<uint8_t*>(points + mesh->vertex_count);
+    Surface<float> surface{points, mesh->faces, opposite, mesh->vertex_count, 3 * mesh->face_count};
 #pragma omp parallel num_threads(launch->threads)
     {
         for (int64_t index = 0; index < cameras->views; index++) {
             View view(*cameras, index);
             const int64_t first = blocks.first_pixel(index);
-            Finder finder{*crossings, view, surface, marks, fragments->triangle + first, fragments->depth + first};
+            Finder finder{
+                *crossings, view, surface, silhouettes, {fragments->triangle + first, fragments->depth + first}};
 #pragma omp for schedule(static)
             for (int64_t vertex = 0; vertex < mesh->vertex_count; vertex++) points[vertex] = view.point(*mesh, vertex);
-            mark_silhouettes(surface, mesh->face_count, marks);
+#pragma omp for schedule(static)
+            for (int64_t face = 0; face < mesh->face_count; face++) silhouettes[face] = silhouettes_of(surface, face);
 #pragma omp for schedule(dynamic, 1)
             for (int64_t block = index * blocks.per_view; block < (index + 1) * blocks.per_view; block++) {
                 find_all(*cameras, finder, blocks, block);

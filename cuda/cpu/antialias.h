@@ -1,49 +1,16 @@
-// A view of a mesh, and its crossings, for finding silhouettes and for their gradients.
+// Blocks of rows of pixels, each with slots for its crossings.
 #pragma once
 
 #include <omp.h>
 
 #include <algorithm>
 
-#include "cameras.h"
-#include "d3d/abi_mesh.h"
-#include "d3d/antialias.h"
-#include "in_camera.h"
+#include "d3d/silhouette.h"
 
 namespace d3d {
 
 constexpr int BLOCK_ROWS = 32;
 
-struct View {
-    Camera<float> camera;
-    float fx, fy;
-    int width;
-
-    View(const D3dCameras& cameras, int64_t view)
-        : camera(camera_of<float>(cameras, view)), fx(camera.fx), fy(camera.fy), width(cameras.width) {}
-
-    Vector<float> ray(int column, int row) const {
-        return {(float(column) + 0.5f - camera.cx) / fx, (float(row) + 0.5f - camera.cy) / fy, 1.f};
-    }
-
-    Vector<float> point(const D3dMesh& mesh, int64_t vertex) const {
-        float p[3];
-        in_camera(mesh.vertices + 3 * vertex, camera, p);
-        return {p[0], p[1], p[2]};
-    }
-};
-
-// One crossing: the pair's pixels, which of them receives from the other, and how much.
-struct Pair {
-    int64_t first, second, receiver, giver;
-    float amount;
-
-    Pair(int64_t pixel, int32_t edge, float shift, int width)
-        : first(pixel), second(pixel + (edge & 2 ? width : 1)), receiver(shift > 0 ? second : first),
-          giver(shift > 0 ? first : second), amount(std::fabs(shift)) {}
-};
-
-// Blocks of rows, each with slots for its crossings.
 struct Blocks {
     const D3dCameras& cameras;
     int64_t per_view, slots;

@@ -46,28 +46,6 @@ void unblend(const Blocks& blocks, const D3dCrossings& crossings, int64_t view, 
     });
 }
 
-// Both ends of the edge that is crossed between a pixel and the next.
-void end_gradients(const View& view, const D3dMesh& mesh, int32_t pixel, int32_t code, float by_shift, int32_t* vertex,
-                   float* by_end) {
-    const int32_t local[3] = {0, 1, 2}, none[3] = {NO_EDGE, NO_EDGE, NO_EDGE};
-    int32_t corner = code >> 2, first = corner - corner % 3;
-    bool below = code & 2, second = code & 1;
-    Vector<float> points[3];
-    for (int i = 0; i < 3; i++) points[i] = view.point(mesh, mesh.faces[first + i]);
-    Edge<float> edge(Surface<float>{points, local, none}, corner % 3);
-    int column = pixel % view.width, row = pixel / view.width;
-    Vector<float> n = view.ray(column, row), m = view.ray(column + !below, row + below);
-    if (second) std::swap(n, m);
-    EdgeGradient<float> by = crossing_gradient(edge, n, m, second ? -by_shift : by_shift);
-    const Vector<float>* ends[2] = {&by.from, &by.to};
-    for (int i = 0; i < 2; i++) {
-        vertex[i] = mesh.faces[first + (corner + 1 + i) % 3];
-        float in_camera[3] = {ends[i]->x, ends[i]->y, ends[i]->z}, in_world[3] = {};
-        add_in_world(in_camera, view.camera, in_world);
-        std::copy_n(in_world, 3, by_end + 3 * i);
-    }
-}
-
 int64_t place_blocks(const Blocks& blocks, const D3dCrossings& crossings, int64_t* place) {
     place[0] = 0;
     for (int64_t block = 0; block < blocks.count(); block++) place[block + 1] = place[block] + crossings.count[block];
@@ -102,8 +80,10 @@ int32_t d3d_antialias_gradient(const D3dCameras* cameras, const D3dMesh* mesh, i
             View view(*cameras, blocks.view(block));
             for (int32_t i = 0; i < crossings->count[block]; i++) {
                 int64_t slot = block * blocks.slots + i, at = 2 * (work.place[block] + i);
-                end_gradients(view, *mesh, crossings->pixel[slot], crossings->edge[slot], work.by_shift[slot],
-                              work.vertex + at, work.by_end + 3 * at);
+                Ends ends = end_gradients(view, *mesh, crossings->pixel[slot], crossings->edge[slot],
+                                          work.by_shift[slot]);
+                std::copy_n(ends.vertex, 2, work.vertex + at);
+                std::copy_n(ends.by[0], 6, work.by_end + 3 * at);
             }
         }
     }

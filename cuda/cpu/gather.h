@@ -61,7 +61,9 @@ struct Gathering {
         return total;
     }
 
-    Wide channel(const ViewSums& s, int first_channel, int i) const { return s.at(slots.channels_at() + first_channel + i); }
+    Wide channel(const ViewSums& s, int first_channel, int i) const {
+        return s.at(slots.channels_at() + first_channel + i);
+    }
 
     // The inverse covariance K has gradient -M/2 (M the second moments), so the covariance has K M K / 2.
     GaussianGradient<Wide> of_shape(const Gaussian<Wide>& gaussians, const Camera<float>& camera, const ViewSums& s,
@@ -82,11 +84,12 @@ struct Gathering {
         Wide by_rgb[3];
         for (int i = 0; i < 3; i++) by_rgb[i] = channel(s, layers.radiance, i);
         auto read = [&](int k, int colour) { return gather(v.sh, first, g.count, columns, 3 * k + colour); };
-        radiance_gradient(gaussians.mean, camera, v.harmonics, read, by_rgb, by_mean, [&](int k, int colour, Wide value) {
+        auto add = [&](int k, int colour, Wide value) {
             if (!by.sh) return;
             for (int lane = 0; lane < LANES && first + lane < g.count; lane++)
                 if (s.drawn[lane]) by.sh[(first + lane) * columns + 3 * k + colour] += value[lane];
-        });
+        };
+        radiance_gradient(gaussians.mean, camera, v.harmonics, read, by_rgb, by_mean, add);
     }
 
     void clear(int64_t first) const {

@@ -19,6 +19,7 @@ public:
         : items(items), buckets(buckets), parts(std::max(launch.threads, 1)), start(static_cast<int32_t*>(memory)),
           order(start + buckets + 1), counts(order + items) {}
 
+    bool too_many() const { return items > INT32_MAX || buckets > INT32_MAX; }
     int64_t bytes() const { return (buckets + 1 + items + parts * buckets) * int64_t(sizeof(int32_t)); }
     void* after() const { return reinterpret_cast<char*>(start) + bytes(); }
 

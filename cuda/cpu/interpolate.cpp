@@ -68,6 +68,7 @@ int64_t d3d_interpolate_gradient_bytes(const D3dAttributes* attributes, const D3
 int32_t d3d_interpolate_gradient(const D3dAttributes* attributes, const D3dSpots* spots, const float* by_out,
                                  float* by_values, float* by_barycentric, void* memory, const D3dLaunch* launch) {
     Work work(*attributes, *spots, *launch, memory);
+    if (work.spots.too_many() || work.corners.too_many()) return D3D_TOO_MANY_PAIRS;
     std::fill_n(by_barycentric, 3 * spots->count, 0.f);
     work.spots.sort([&](int64_t spot) { return spots->triangle[spot]; });
     with_channels(attributes->channels, [&](auto channels) {

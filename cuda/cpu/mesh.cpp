@@ -6,8 +6,8 @@
 #include "bins.h"
 #include "cameras.h"
 #include "d3d/abi_mesh.h"
+#include "d3d/in_camera.h"
 #include "d3d/mesh.h"
-#include "in_camera.h"
 
 using namespace d3d;
 
@@ -61,14 +61,6 @@ void draw(const Triangle& t, int32_t face, int left, int top, float near, float 
     }
 }
 
-void write_derivatives(const Triangle& t, const float* barycentric, float depth, float* out) {
-    for (int corner = 0; corner < 3; corner++) {
-        float by_pixel[2];
-        derivatives(t, corner, barycentric[corner], depth, by_pixel);
-        std::copy_n(by_pixel, 2, out + 2 * corner);
-    }
-}
-
 void write(const Buffer& buffer, const Triangle* triangles, int left, int top, int64_t view, const D3dCameras& cameras,
            const D3dFragments& fragments) {
     int columns = std::min(TILE, cameras.width - left), rows = std::min(TILE, cameras.height - top);
@@ -83,12 +75,10 @@ void write(const Buffer& buffer, const Triangle* triangles, int left, int top, i
             if (fragments.derivatives) std::fill_n(fragments.derivatives + 6 * at, 6, 0.f);
             if (face < 0) continue;
             const Triangle& t = triangles[face];
-            Sample<float> s = sample(t, float(left + column - t.left), float(top + row - t.top));
-            float total = 0;
-            for (float& share : s.share) share = greater(share, 0.f), total += share;
-            for (int i = 0; i < 3; i++) barycentric[i] = s.share[i] / total;
-            fragments.depth[at] = 1 / s.inverse_depth;
-            if (fragments.derivatives) write_derivatives(t, barycentric, fragments.depth[at], fragments.derivatives + 6 * at);
+            Hit hit = hit_at(t, left + column, top + row);
+            std::copy_n(hit.barycentric, 3, barycentric);
+            fragments.depth[at] = hit.depth;
+            if (fragments.derivatives) write_derivatives(t, hit, fragments.derivatives + 6 * at);
         }
     }
 }

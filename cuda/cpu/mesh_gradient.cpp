@@ -2,9 +2,9 @@
 
 #include "cameras.h"
 #include "d3d/abi_mesh.h"
+#include "d3d/in_camera.h"
 #include "d3d/mesh.h"
 #include "groups.h"
-#include "in_camera.h"
 
 using namespace d3d;
 
@@ -67,6 +67,7 @@ int64_t d3d_mesh_gradient_bytes(const D3dCameras* cameras, const D3dMesh* mesh, 
 int32_t d3d_mesh_gradient(const D3dCameras* cameras, const D3dMesh* mesh, const D3dFragments* fragments,
                           const D3dFragmentGradients* by, float* vertices, void* memory, const D3dLaunch* launch) {
     Work work(*cameras, *mesh, *launch, memory);
+    if (work.pixels.too_many() || work.corners.too_many()) return D3D_TOO_MANY_PAIRS;
     work.pixels.sort([&](int64_t pixel) { return fragments->triangle[pixel]; });
     work.pixels.for_each([&](int64_t index, const int32_t* from, const int32_t* end) {
         Face face{*cameras, *mesh, *fragments, *by};

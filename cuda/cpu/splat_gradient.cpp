@@ -54,7 +54,8 @@ int start(const Tile& tile, const Place& place, const Gradients& layers, const D
 }
 
 // <value, gradient> of a batch's wide colours on the pixels of each strip that they meet.
-void shade_batch(const Tile& tile, const Place& place, const Gradients& layers, const Batch& batch, const int32_t* pair) {
+void shade_batch(const Tile& tile, const Place& place, const Gradients& layers, const Batch& batch,
+                 const int32_t* pair) {
     for (int pixel = 0; pixel < PIXELS; pixel += LANES) {
         int met[SHADED + TOGETHER], count = 0;
         for (int first = 0; first < batch.count; first += LANES)
@@ -126,6 +127,8 @@ void gradient_of_tile(const Tile& tile, const Place& place, int deepest, const G
             shade_batch(tile, place, layers, batch, pair + 2 * first);
         }
         for (int at = end - 1; at >= first; at--) {
+            const int32_t* later = pair + 2 * std::max(at - AHEAD, 0);
+            ask_for(splats[later[0]], sums + later[1] * slots.stride());
             float row[NARROW + 1];
             layers.row(place.view, pair[2 * at], row);
             const float* shades = layers.wide.picture ? tile.shades + (at - first) * PIXELS : nullptr;

@@ -24,7 +24,9 @@ struct Tile {
         : transmittance(memory), last(memory + PIXELS), narrow(memory + 2 * PIXELS),
           rows(narrow + images.narrow * PIXELS), wide(rows + images.narrow * BATCH),
           values(wide + whole_lanes(images.wide.channels) * PIXELS), stride(whole_lanes(images.wide.channels)) {}
-    static int64_t floats(int narrow, int wide) { return (2 + narrow) * PIXELS + narrow * BATCH + whole_lanes(wide) * (PIXELS + BATCH); }
+    static int64_t floats(int narrow, int wide) {
+        return (2 + narrow) * PIXELS + narrow * BATCH + whole_lanes(wide) * (PIXELS + BATCH);
+    }
 };
 
 // The splats of a batch that meet a strip, with their weights.
@@ -87,8 +89,8 @@ void render_tile(const Tile& tile, const Place& place, const Images& layers, con
         batch.fill(std::min(BATCH, place.end_pair - first), [&](int i) { return splats[pair[2 * i]]; });
         for (int i = 0; i < batch.count; i++) {
             layers.row(place.view, pair[2 * i], tile.rows + i * NARROW);
-            if (tile.stride)
-                std::copy_n(layers.wide_row(place.view, pair[2 * i]), layers.wide.channels, tile.values + i * tile.stride);
+            if (!tile.stride) continue;
+            std::copy_n(layers.wide_row(place.view, pair[2 * i]), layers.wide.channels, tile.values + i * tile.stride);
         }
         bool open = false;
         for (int pixel = 0; pixel < PIXELS; pixel += LANES)
@@ -120,8 +122,9 @@ void write(const Tile& tile, const Place& place, const Images& layers, const D3d
         });
     }
     if (!tile.stride) return;
+    const int channels = layers.wide.channels;
     place.for_each_pixel([&](int pixel, int64_t at) {
-        std::copy_n(tile.wide + pixel * tile.stride, layers.wide.channels, layers.wide.picture + at * layers.wide.channels);
+        std::copy_n(tile.wide + pixel * tile.stride, channels, layers.wide.picture + at * channels);
     });
 }
 

@@ -20,6 +20,14 @@ struct Strips {
     Wide y, left, right;
 };
 
+// number(lane) in each lane; a constant to the compiler.
+template <class Number>
+D3D_INLINE Wide ramp(Number number) {
+    Wide lanes;
+    for (int lane = 0; lane < LANES; lane++) lanes[lane] = float(number(lane));
+    return lanes;
+}
+
 struct Place {
     int64_t view;
     int left, top, width, height;  // of the tile and of the picture, in pixels
@@ -40,18 +48,16 @@ struct Place {
         strip.left = float(left + pixel % TILE) + 0.5f;
         strip.right = strip.left + (LANES - 1);
         strip.y = float(top + pixel / TILE) + 0.5f;
-        for (int lane = 0; lane < LANES; lane++) strip.x[lane] = strip.left + float(lane);
+        strip.x = strip.left + ramp([](int lane) { return lane; });
         return strip;
     }
 
+    // `first_pixel` is the first of a row.
     Strips strips(int first_pixel) const {
         Strips strips;
-        for (int lane = 0; lane < LANES; lane++) {
-            int pixel = first_pixel + lane * LANES;
-            strips.left[lane] = float(left + pixel % TILE) + 0.5f;
-            strips.y[lane] = float(top + pixel / TILE) + 0.5f;
-        }
+        strips.left = float(left) + 0.5f + ramp([](int lane) { return lane * LANES % TILE; });
         strips.right = strips.left + float(LANES - 1);
+        strips.y = float(top + first_pixel / TILE) + 0.5f + ramp([](int lane) { return lane * LANES / TILE; });
         return strips;
     }
 

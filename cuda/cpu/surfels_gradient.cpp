@@ -1,10 +1,9 @@
 // The gradient of project, bin and render. Each pair of a surfel and a tile writes its moments to a slot of its own,
 // and each surfel adds up its slots in order: there are no atomics, and the bits do not depend on the threads.
 
-#include "surfels_tiles.h"
+#include "surfels.h"
 
 using namespace d3d;
-using namespace d3d::surfels;
 
 namespace {
 
@@ -25,11 +24,20 @@ struct Tile {
     }
     static int64_t floats(int channels) { return (PLANES + channels) * int64_t(PIXELS) + channels * int64_t(LANES); }
 
-    SurfelPixelGradient<Wide> pixel(int i) const {
-        return {load(transmittance + i), load(behind + i), load(last + i), load(median_place + i), load(by_depth + i),
-                load(by_median + i),     load(by_one + i), load(by_m + i), load(by_mm + i)};
+    PixelGradient<Wide> pixel(int i) const { return {load(transmittance + i), load(behind + i), load(last + i)}; }
+    DepthGradient<Wide> depth(int i) const {
+        return {load(median_place + i), load(by_depth + i), load(by_median + i),
+                load(by_one + i),       load(by_m + i),     load(by_mm + i)};
     }
 };
+
+// Copies an image's channels to planes of the tile; no image is zero.
+void copy(const Place& place, const float* image, int channels, float* planes) {
+    if (!image) return;
+    place.for_each_pixel([&](int pixel, int64_t at) {
+        for (int i = 0; i < channels; i++) planes[i * PIXELS + pixel] = image[at * channels + i];
+    });
+}
 
 // Fills the tile's planes; returns the place of the last surfel that any pixel saw.
 int start(const Tile& tile, const Place& place, const D3dCameras& cameras, int colours, const D3dSurfelImages& images,
@@ -39,87 +47,71 @@ int start(const Tile& tile, const Place& place, const D3dCameras& cameras, int c
     std::fill_n(tile.transmittance, (Tile::PLANES + colours + NORMAL) * PIXELS, 0.f);
     std::fill_n(tile.transmittance, PIXELS, 1.f);
     std::fill_n(tile.last, PIXELS, -1.f);
+    copy(place, by.alpha, 1, tile.behind);
+    copy(place, by.depth, 1, tile.by_depth);
+    copy(place, by.median, 1, tile.by_median);
+    copy(place, by.colours, colours, tile.by_values);
+    copy(place, by.normal, NORMAL, tile.by_values + colours * PIXELS);
     float deepest = -1;
-    place.for_each_pixel([&](int pixel, int64_t at) {
+    place.for_each_pixel([&](int pixel, int64_t of_all) {
+        int64_t at = of_all - first;
         tile.transmittance[pixel] = state.transmittance[at];
+        tile.behind[pixel] *= -state.transmittance[at];
         tile.last[pixel] = state.last[at], tile.median_place[pixel] = state.median_place[at];
         deepest = std::max(deepest, state.last[at]);
+        if (!by.distortion) return;
+        DepthGradient<float> d{};
+        distortion_gradient(d, by.distortion[of_all], state.transmittance[at], state.m[at], state.mm[at]);
+        tile.by_one[pixel] = d.by_one, tile.by_m[pixel] = d.by_m, tile.by_mm[pixel] = d.by_mm;
     });
-    auto copy = [&](float* planes, const float* image, int channels) {
-        if (!image) return;
-        image += first * channels;
-        place.for_each_pixel([&](int pixel, int64_t at) {
-            for (int i = 0; i < channels; i++) planes[i * PIXELS + pixel] = image[at * channels + i];
-        });
-    };
-    copy(tile.behind, by.alpha, 1);
-    for (int pixel = 0; pixel < PIXELS; pixel++) tile.behind[pixel] *= -tile.transmittance[pixel];
-    copy(tile.by_depth, by.depth, 1);
-    copy(tile.by_median, by.median, 1);
-    copy(tile.by_values, by.colours, colours);
-    copy(tile.by_values + colours * PIXELS, by.normal, NORMAL);
-    if (by.distortion)
-        place.for_each_pixel([&](int pixel, int64_t at) {
-            SurfelPixelGradient<float> p{};
-            p.transmittance = state.transmittance[at];
-            distortion_gradient(p, by.distortion[first + at], state.m[at], state.mm[at]);
-            tile.by_one[pixel] = p.by_one, tile.by_m[pixel] = p.by_m, tile.by_mm[pixel] = p.by_mm;
-        });
     return int(deepest);
 }
 
-struct Values {
-    const float *colour, *normal;
+// What a tile knows of one surfel of its list.
+struct Listed {
+    const Splat<float>& bound;
+    const Surfel<float>& surfel;
+    const float* colour;
     int colours;
-    float operator[](int channel) const { return channel < colours ? colour[channel] : normal[channel - colours]; }
-};
+    float place, origin, near;
 
-struct Lists {
-    float origin, near;
+    float value(int channel) const { return channel < colours ? colour[channel] : surfel.normal[channel - colours]; }
 };
 
 // Takes one surfel off every pixel of the tile and writes its sums to `out`.
 template <int CHANNELS>
-void unblend_surfel(const Tile& tile, const Place& place, const Record& record, const Values& values,
-                    const Lists& lists, float place_in_list, float* out) {
-    const int channels = CHANNELS ? CHANNELS : values.colours + NORMAL;
+void unblend_surfel(const Tile& tile, const Place& place, const Listed& listed, float* out) {
+    const int channels = CHANNELS ? CHANNELS : listed.colours + NORMAL;
     SurfelMoments<Wide> moments{};
     Wide sums[CHANNELS ? CHANNELS : 1]{};
     float value[CHANNELS ? CHANNELS : 1];
-    for (int channel = 0; channel < CHANNELS; channel++) value[channel] = values[channel];
+    for (int channel = 0; channel < CHANNELS; channel++) value[channel] = listed.value(channel);
     if constexpr (CHANNELS == 0) std::fill_n(tile.sums, channels * LANES, 0.f);
 
-    const Bound<float>& e = record.bound;
-    Wide a = fill<Wide>(e.a), b = fill<Wide>(e.b), c = fill<Wide>(e.c);
-    for (int first = 0; first < PIXELS; first += LANES * LANES) {
-        // Lane i is strip i from `first` on: which of them the bound meets is asked at once.
-        Strips strips = place.strips(first);
-        uint32_t left = lane_bits(meets_row(a, b, c, strips.left - e.x, strips.right - e.x, strips.y - e.y));
-        for (; left; left &= left - 1) {
-            int pixel = first + LANES * __builtin_ctz(left);
-            SurfelPixelGradient<Wide> state = tile.pixel(pixel);
-            Strip strip = place.strip(pixel);
-            SurfelFragment<Wide> fragment = evaluate(record.surfel, strip.x, strip.y, lists.near);
-            if (!any_lane(fragment.seen & (state.last >= place_in_list))) continue;
-            Wide shade{};
-            for (int channel = 0; channel < channels; channel++) {
-                float shown = CHANNELS ? value[CHANNELS ? channel : 0] : values[channel];
-                shade += load(tile.by_values + channel * PIXELS + pixel) * shown;
+    walk_strips(listed.bound, place, [&](int pixel) {
+        PixelGradient<Wide> state = tile.pixel(pixel);
+        Strip strip = place.strip(pixel);
+        SurfelFragment<Wide> fragment = evaluate(listed.surfel, strip.x, fill<Wide>(strip.y), listed.near);
+        if (!any_lane(fragment.seen & (state.last >= listed.place))) return;
+        Wide shade{};
+        for (int channel = 0; channel < channels; channel++)
+            shade += load(tile.by_values + channel * PIXELS + pixel) *
+                     (CHANNELS ? value[CHANNELS ? channel : 0] : listed.value(channel));
+        DepthGradient<Wide> depth = tile.depth(pixel);
+        SurfelPart<Wide> part = unblend(state, depth, fragment, shade, listed.origin, listed.place);
+        add(moments, listed.surfel, fragment, part, depth, listed.origin, listed.place);
+        for (int channel = 0; channel < channels; channel++) {
+            Wide by_value = load(tile.by_values + channel * PIXELS + pixel);
+            if constexpr (CHANNELS > 0) {
+                sums[channel] += part.weight * by_value;
+            } else {
+                float* sum = tile.sums + channel * LANES;
+                store(sum, load(sum) + part.weight * by_value);
             }
-            Wide weight = unblend(state, moments, record.surfel, fragment, shade, lists.origin, place_in_list);
-            for (int channel = 0; channel < channels; channel++) {
-                Wide by_value = load(tile.by_values + channel * PIXELS + pixel);
-                if constexpr (CHANNELS > 0) {
-                    sums[channel] += weight * by_value;
-                } else {
-                    float* sum = tile.sums + channel * LANES;
-                    store(sum, load(sum) + weight * by_value);
-                }
-            }
-            store(tile.transmittance + pixel, state.transmittance);
-            store(tile.behind + pixel, state.behind);
         }
-    }
+        store(tile.transmittance + pixel, state.transmittance);
+        store(tile.behind + pixel, state.behind);
+    });
     Wide wide[MOMENTS];
     std::memcpy(wide, &moments, sizeof moments);
     for (int i = 0; i < MOMENTS; i++) out[i] = sum_lanes(wide[i]);
@@ -129,19 +121,22 @@ void unblend_surfel(const Tile& tile, const Place& place, const Record& record, 
 
 template <int CHANNELS>
 void gradient_of_tile(const Tile& tile, const Place& place, int deepest, float near, const D3dSurfels& g,
-                      const Record* records, const D3dSurfelPairs& pairs, float* sums) {
+                      const D3dFootprints& footprints, const D3dPairs& pairs, float* sums) {
     const int64_t stride = MOMENTS + g.channels + NORMAL;
-    const Lists lists{place.origin(records, pairs), near};
+    const Splat<float>* bounds = splats_of(footprints, place.view, g.count);
+    const Surfel<float>* surfels = surfels_of(footprints, place.view, g.count);
+    const float origin = origin_of(place, pairs, surfels);
     for (int at = place.end_pair - place.first_pair - 1; at >= 0; at--) {
         const int32_t* pair = pairs.pairs + 2 * (int64_t(place.first_pair) + at);
+        const int32_t i = pair[0];
         float* out = sums + pair[1] * stride;
-        if (at > deepest) {
+        if (at > deepest)
             std::fill_n(out, stride, 0.f);
-            continue;
-        }
-        const Record& record = records[pair[0]];
-        Values values{colour_of(g, place.view, pair[0]), record.surfel.normal, g.channels};
-        unblend_surfel<CHANNELS>(tile, place, record, values, lists, float(at), out);
+        else
+            unblend_surfel<CHANNELS>(tile, place,
+                                     {bounds[i], surfels[i], colour_of(g, place.view, i), g.channels, float(at),
+                                      origin, near},
+                                     out);
     }
 }
 
@@ -161,16 +156,16 @@ struct ViewSums {
     }
 };
 
-ViewSums add_slots(const D3dSurfels& g, const D3dSurfelFootprints& footprints, int64_t view, int64_t first,
+ViewSums add_slots(const D3dSurfels& g, const D3dFootprints& footprints, int64_t view, int64_t first,
                    const float* sums, float* by_colours) {
     ViewSums total;
-    const Record* records = records_of(footprints, view, g.count);
+    const Surfel<float>* surfels = surfels_of(footprints, view, g.count);
     const int32_t* slots = footprints.first_slot + view * g.count;
     const int64_t stride = MOMENTS + g.channels + NORMAL;
     for (int lane = 0; lane < LANES && first + lane < g.count; lane++) {
         int64_t surfel = first + lane;
         if (slots[surfel] == slots[surfel + 1]) continue;
-        total.inverse_depth[lane] = records[surfel].surfel.inverse_depth;
+        total.inverse_depth[lane] = surfels[surfel].inverse_depth;
         total.drawn[lane] = -1;
         total.any = true;
         for (int32_t slot = slots[surfel]; slot < slots[surfel + 1]; slot++) {
@@ -189,7 +184,7 @@ void scatter(float* table, int64_t first, int64_t end, int columns, int column, 
         table[(first + lane) * columns + column] = lanes[lane];
 }
 
-void gradient_of_some(const D3dCameras& cameras, const D3dSurfels& g, const D3dSurfelFootprints& footprints,
+void gradient_of_some(const D3dCameras& cameras, const D3dSurfels& g, const D3dFootprints& footprints,
                       int64_t first, const float* sums, const D3dSurfelGradients& by) {
     SurfelShape<Wide> shapes = gather_shapes(g, first);
     SurfelGradient<Wide> total{};
@@ -224,8 +219,8 @@ int64_t d3d_surfels_gradient_bytes(int32_t channels, int64_t, int64_t, int64_t c
     return (launch->threads * Tile::floats(all) + capacity * (MOMENTS + all)) * int64_t(sizeof(float));
 }
 
-int32_t d3d_surfels_gradient(const D3dCameras* cameras, const D3dSurfels* g, const D3dSurfelFootprints* footprints,
-                             const D3dSurfelPairs* pairs, const D3dSurfelImages* images,
+int32_t d3d_surfels_gradient(const D3dCameras* cameras, const D3dSurfels* g, const D3dFootprints* footprints,
+                             const D3dPairs* pairs, const D3dSurfelImages* images,
                              const D3dSurfelImageGradients* by_images, const D3dSurfelGradients* by, void* workspace,
                              const D3dLaunch* launch) {
     Tiles tiles(*cameras, TILE);
@@ -242,8 +237,7 @@ int32_t d3d_surfels_gradient(const D3dCameras* cameras, const D3dSurfels* g, con
             Place place(*cameras, tiles, *pairs, i);
             if (place.first_pair == place.end_pair) continue;
             int deepest = start(tile, place, *cameras, g->channels, *images, *by_images);
-            gradient_of_any(tile, place, deepest, cameras->near, *g, records_of(*footprints, place.view, g->count),
-                            *pairs, sums);
+            gradient_of_any(tile, place, deepest, cameras->near, *g, *footprints, *pairs, sums);
         }
 #pragma omp for schedule(static)
         for (int64_t first = 0; first < g->count; first += LANES)

@@ -1,13 +1,10 @@
 // Each tile's surfels over its pixels, front to back. A strip is LANES pixels of one row.
 
-#include "surfels_tiles.h"
+#include "surfels.h"
 
 using namespace d3d;
-using namespace d3d::surfels;
 
 namespace {
-
-constexpr int BATCH = 128;  // surfels copied side by side before the tile's rows are walked
 
 // Planes of a tile's pixels. `values` are the colours and the normal.
 struct Tile {
@@ -33,46 +30,29 @@ struct Tile {
     }
 };
 
-struct Batch {
-    alignas(64) float x[BATCH], y[BATCH], a[BATCH], b[BATCH], c[BATCH];  // bounds side by side
+// A batch of the tile's list: bounds to be tested, surfels to be drawn.
+struct Surfels {
+    Batch bounds;
     Surfel<float> surfels[BATCH];
-
-    void set(int i, const Record& record) {
-        const Bound<float>& e = record.bound;
-        x[i] = e.x, y[i] = e.y, a[i] = e.a, b[i] = e.b, c[i] = e.c;
-        surfels[i] = record.surfel;
-    }
-    void set_nothing(int i) { x[i] = 1e9f, y[i] = 1e9f, a[i] = 1, b[i] = 0, c[i] = 1; }
-
-    // Which of the LANES surfels from `first` on meet the strip.
-    uint32_t meeting(int first, const Strip& strip) const {
-        Wide centre = load(x + first);
-        return lane_bits(meets_row(load(a + first), load(b + first), load(c + first), strip.left - centre,
-                                   strip.right - centre, strip.y - load(y + first)));
-    }
-};
-
-struct Lists {
-    int count, first_place;
+    int first_place;
     float origin, near;
 };
 
 // Blends the batch into one strip; false when every pixel of it is finished.
 template <int CHANNELS>
-bool blend_strip(const Tile& tile, const Batch& batch, const Lists& lists, int any_channels, int pixel,
-                 const Strip& strip) {
+bool blend_strip(const Tile& tile, const Surfels& batch, int any_channels, int pixel, const Strip& strip) {
     const int channels = CHANNELS ? CHANNELS : any_channels;
     SurfelPixel<Wide> state = tile.pixel(pixel);
-    Wide values[CHANNELS ? CHANNELS : 1];
+    Wide values[CHANNELS ? CHANNELS : 1], y = fill<Wide>(strip.y);
     for (int channel = 0; channel < CHANNELS; channel++) values[channel] = load(tile.values + channel * PIXELS + pixel);
 
     bool open = any_lane(state.transmittance > TRANSMITTANCE_MIN);
-    for (int first = 0; first < lists.count && open; first += LANES) {
-        for (uint32_t left = batch.meeting(first, strip); left; left &= left - 1) {
+    for (int first = 0; first < batch.bounds.count && open; first += LANES) {
+        for (uint32_t left = batch.bounds.meeting(first, strip); left; left &= left - 1) {
             int i = first + __builtin_ctz(left);
-            SurfelFragment<Wide> fragment = evaluate(batch.surfels[i], strip.x, strip.y, lists.near);
+            SurfelFragment<Wide> fragment = evaluate(batch.surfels[i], strip.x, y, batch.near);
             if (!any_lane(fragment.seen)) continue;
-            Wide weight = blend(state, fragment, lists.origin, float(lists.first_place + i));
+            Wide weight = blend(state, fragment, batch.origin, float(batch.first_place + i));
             const float* value = tile.batch_values + i * channels;
             if constexpr (CHANNELS > 0) {
                 for (int channel = 0; channel < CHANNELS; channel++) values[channel] += weight * value[channel];
@@ -103,40 +83,43 @@ void write(const Tile& tile, const Place& place, const D3dCameras& cameras, int 
            const D3dSurfelImages& images) {
     State state(images, cameras, place.view);
     int64_t first = place.view * cameras.width * cameras.height;
-    place.for_each_pixel([&](int pixel, int64_t at) {
+    place.for_each_pixel([&](int pixel, int64_t of_all) {
+        int64_t at = of_all - first;
         SurfelPixel<float> sums{tile.transmittance[pixel], tile.last[pixel],   tile.depth[pixel],       tile.m[pixel],
                                 tile.mm[pixel],            tile.median[pixel], tile.median_place[pixel]};
         state.transmittance[at] = sums.transmittance, state.last[at] = sums.last;
         state.median_place[at] = sums.median_place, state.m[at] = sums.m, state.mm[at] = sums.mm;
-        images.alpha[first + at] = 1 - sums.transmittance;
-        images.depth[first + at] = sums.depth;
-        images.median[first + at] = sums.median;
-        images.distortion[first + at] = distortion_of(sums);
+        images.alpha[of_all] = 1 - sums.transmittance;
+        images.depth[of_all] = sums.depth;
+        images.median[of_all] = sums.median;
+        images.distortion[of_all] = distortion_of(sums);
         const float* value = tile.values + pixel;
-        for (int i = 0; i < colours; i++, value += PIXELS) images.colours[(first + at) * colours + i] = *value;
-        for (int i = 0; i < NORMAL; i++, value += PIXELS) images.normal[(first + at) * NORMAL + i] = *value;
+        for (int i = 0; i < colours; i++, value += PIXELS) images.colours[of_all * colours + i] = *value;
+        for (int i = 0; i < NORMAL; i++, value += PIXELS) images.normal[of_all * NORMAL + i] = *value;
     });
 }
 
 template <int CHANNELS>
-void render_tile(const Tile& tile, const Place& place, float near, const D3dSurfels& g, const Record* records,
-                 const D3dSurfelPairs& pairs) {
+void render_tile(const Tile& tile, const Place& place, float near, const D3dSurfels& g,
+                 const D3dFootprints& footprints, const D3dPairs& pairs) {
     const int channels = g.channels + NORMAL;
-    Batch batch;
+    const Splat<float>* bounds = splats_of(footprints, place.view, g.count);
+    const Surfel<float>* surfels = surfels_of(footprints, place.view, g.count);
+    Surfels batch;
+    batch.origin = origin_of(place, pairs, surfels), batch.near = near;
     for (int first = place.first_pair; first < place.end_pair; first += BATCH) {
-        int count = std::min(BATCH, place.end_pair - first);
-        for (int i = 0; i < count; i++) {
-            int32_t surfel = pairs.pairs[2 * (int64_t(first) + i)];
-            batch.set(i, records[surfel]);
+        auto listed = [&](int i) { return pairs.pairs[2 * (int64_t(first) + i)]; };
+        batch.bounds.fill(std::min(BATCH, place.end_pair - first), [&](int i) { return bounds[listed(i)]; });
+        batch.first_place = first - place.first_pair;
+        for (int i = 0; i < batch.bounds.count; i++) {
+            batch.surfels[i] = surfels[listed(i)];
             float* values = tile.batch_values + i * channels;
-            std::copy_n(colour_of(g, place.view, surfel), g.channels, values);
-            std::copy_n(records[surfel].surfel.normal, NORMAL, values + g.channels);
+            std::copy_n(colour_of(g, place.view, listed(i)), g.channels, values);
+            std::copy_n(batch.surfels[i].normal, NORMAL, values + g.channels);
         }
-        for (int i = count; i % LANES; i++) batch.set_nothing(i);
-        Lists lists{count, first - place.first_pair, place.origin(records, pairs), near};
         bool open = false;
         for (int pixel = 0; pixel < PIXELS; pixel += LANES)
-            open |= blend_strip<CHANNELS>(tile, batch, lists, channels, pixel, place.strip(pixel));
+            open |= blend_strip<CHANNELS>(tile, batch, channels, pixel, place.strip(pixel));
         if (!open) break;
     }
 }
@@ -147,8 +130,8 @@ int64_t d3d_surfels_render_bytes(int32_t channels, const D3dLaunch* launch) {
     return launch->threads * Tile::floats(channels + NORMAL) * int64_t(sizeof(float));
 }
 
-int32_t d3d_surfels_render(const D3dCameras* cameras, const D3dSurfels* g, const D3dSurfelFootprints* footprints,
-                           const D3dSurfelPairs* pairs, const D3dSurfelImages* images, void* workspace,
+int32_t d3d_surfels_render(const D3dCameras* cameras, const D3dSurfels* g, const D3dFootprints* footprints,
+                           const D3dPairs* pairs, const D3dSurfelImages* images, void* workspace,
                            const D3dLaunch* launch) {
     Tiles tiles(*cameras, TILE);
     const int channels = g->channels + NORMAL;
@@ -160,7 +143,7 @@ int32_t d3d_surfels_render(const D3dCameras* cameras, const D3dSurfels* g, const
         for (int64_t i = 0; i < cameras->views * tiles.count(); i++) {
             Place place(*cameras, tiles, *pairs, i);
             start(tile, place, channels);
-            render_any(tile, place, cameras->near, *g, records_of(*footprints, place.view, g->count), *pairs);
+            render_any(tile, place, cameras->near, *g, *footprints, *pairs);
             write(tile, place, *cameras, g->channels, *images);
         }
     }

@@ -1,67 +1,11 @@
 // Textures sampled between texels and levels, and back: samples by cell, each cell's corners, cells around a texel.
 
-#include "d3d/abi_texture.h"
 #include "d3d/texture.h"
 #include "groups.h"
 
 using namespace d3d;
 
 namespace {
-
-struct Reader {
-    const D3dPyramid& pyramid;
-    const D3dSamples& samples;
-
-    bool usable(int64_t sample) const {
-        const float* uv = samples.uv + 2 * sample;
-        return finite(uv[0]) && finite(uv[1]) && (!samples.level || finite(samples.level[sample]));
-    }
-    Span<float> levels(int64_t sample) const {
-        return between_levels(samples.level ? samples.level[sample] : 0.f, pyramid.levels);
-    }
-    Cell<float> cell(int64_t sample, int32_t level) const {
-        const float* uv = samples.uv + 2 * sample;
-        return cell_of(uv[0], uv[1], level_of(pyramid.width, pyramid.height, level), pyramid.repeats);
-    }
-    const float* texture(int64_t sample) const {
-        return pyramid.values + sample / samples.per_texture * pyramid.texels * pyramid.channels;
-    }
-    int64_t count() const { return pyramid.count * samples.per_texture; }
-
-    void add(int64_t sample, const Cell<float>& cell, float weight, float* out) const {
-        for (int corner = 0; corner < 4; corner++) {
-            const float* texel = texture(sample) + cell.texel(corner) * pyramid.channels;
-            float share = weight * cell.weight(corner);
-            for (int c = 0; c < pyramid.channels; c++) out[c] += share * texel[c];
-        }
-    }
-
-    // <by_out, value>, and its derivatives by u and v.
-    void along(int64_t sample, const Cell<float>& cell, const float* by_out, float (&out)[3]) const {
-        out[0] = out[1] = out[2] = 0;
-        for (int corner = 0; corner < 4; corner++) {
-            const float* texel = texture(sample) + cell.texel(corner) * pyramid.channels;
-            float product = 0;
-            for (int c = 0; c < pyramid.channels; c++) product += by_out[c] * texel[c];
-            out[0] += cell.weight(corner) * product;
-            out[1] += cell.weight_by_u(corner) * product;
-            out[2] += cell.weight_by_v(corner) * product;
-        }
-    }
-};
-
-void sample_gradient(const Reader& reader, int64_t sample, const float* by_out, const D3dTextureGradients& by) {
-    float* by_uv = by.uv + 2 * sample;
-    by_uv[0] = by_uv[1] = 0;
-    if (by.level) by.level[sample] = 0;
-    if (!reader.usable(sample)) return;
-    Span<float> levels = reader.levels(sample);
-    float near[3], far[3];
-    reader.along(sample, reader.cell(sample, levels.first), by_out, near);
-    reader.along(sample, reader.cell(sample, levels.last), by_out, far);
-    for (int i = 0; i < 2; i++) by_uv[i] = near[1 + i] + levels.weight * (far[1 + i] - near[1 + i]);
-    if (by.level) by.level[sample] = levels.slope * (far[0] - near[0]);
-}
 
 // An item is a sample in one of its two levels; a cell is named by its first texel.
 struct Work {
@@ -156,6 +100,7 @@ int32_t d3d_texture_gradient(const D3dPyramid* pyramid, const D3dSamples* sample
     const int channels = pyramid->channels;
     Reader reader{*pyramid, *samples};
     Work work(reader, *launch, memory);
+    if (work.items.too_many()) return D3D_TOO_MANY_PAIRS;
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
     for (int64_t sample = 0; sample < reader.count(); sample++)
         sample_gradient(reader, sample, by_out + sample * channels, *by);

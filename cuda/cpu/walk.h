@@ -52,13 +52,24 @@ D3D_INLINE bool walk_splats(const Batch& batch, const Strip& strip, Pixel<Wide>&
 template <class Visit>
 D3D_INLINE void walk_strips(const Splat<float>& splat, const Place& place, Visit visit) {
     Wide centre = fill<Wide>(splat.x), a = fill<Wide>(splat.a), b = fill<Wide>(splat.b), c = fill<Wide>(splat.c);
-    for (int first = 0; first < PIXELS; first += LANES * LANES) {
+    constexpr int ROUND = LANES * LANES;  // pixels of LANES strips
+    float above = splat.y - splat.reach_y - place.top, below = splat.y + splat.reach_y - place.top;
+    int top = int(std::max(0.f, std::floor(above))) * TILE / ROUND * ROUND;
+    for (int first = top; first < PIXELS && float(first / TILE) < below; first += ROUND) {
         // Lane i is strip i from `first` on: which of them the splat meets is asked at once.
         Strips strips = place.strips(first);
         uint32_t left = lane_bits(meets_row(a, b, c, fill<Wide>(splat.cutoff), strips.left - centre,
                                             strips.right - centre, strips.y - splat.y));
         for (; left; left &= left - 1) visit(first + LANES * __builtin_ctz(left));
     }
+}
+
+// Splats and slots lie far apart in memory: a loop over a tile's list asks for those of AHEAD turns later.
+constexpr int AHEAD = 6;
+
+inline void ask_for(const Splat<float>& splat, const float* slot) {
+    __builtin_prefetch(&splat);
+    __builtin_prefetch(slot, 1);
 }
 
 // Room for `count` floats that begins at a multiple of a lane's size.

@@ -67,8 +67,11 @@ void weigh_tile(const WeighTile& tile, const Place& place, const Splat<float>* s
                 float* sums, float* counts) {
     constexpr int LOOK_EVERY = 16;
     bool open = true;
-    for (int at = 0; at < place.end_pair - place.first_pair; at++) {
+    const int length = place.end_pair - place.first_pair;
+    for (int at = 0; at < length; at++) {
         const int32_t* pair = pairs.pairs + 2 * (int64_t(place.first_pair) + at);
+        const int32_t* later = pair + 2 * std::min(AHEAD, length - 1 - at);
+        ask_for(splats[later[0]], sums + int64_t(later[1]) * VECTORS * LANES);
         float* out = sums + int64_t(pair[1]) * VECTORS * LANES;
         float* counted = counts ? counts + int64_t(pair[1]) * COUNTS : nullptr;
         if (open && at % LOOK_EVERY == 0) open = tile.open();

@@ -1,8 +1,15 @@
-# libd3d_cuda.so, where there is an nvcc: that of CUDACXX, CUDA_HOME or CUDA_PATH, or the one on the PATH.
+# libd3d_cuda.so, where there is a GPU and an nvcc: that of CUDACXX, CUDA_HOME or CUDA_PATH, or the one on the PATH.
 
 set(HOW_TO_GET_CUDA "put nvcc on the PATH or set CUDA_HOME, or pass -DD3D_CUDA=OFF")
 if(D3D_CUDA STREQUAL "OFF")
   message(STATUS "CUDA kernels: not built, as D3D_CUDA=OFF says")
+  return()
+endif()
+
+# Minutes of work that only a GPU can use: without one it is done only when asked for.
+find_program(NVIDIA_SMI nvidia-smi)
+if(D3D_CUDA STREQUAL "AUTO" AND NOT NVIDIA_SMI AND NOT EXISTS /proc/driver/nvidia)
+  message(STATUS "CUDA kernels: not built, because this machine has no NVIDIA GPU; to have them, pass -DD3D_CUDA=ON")
   return()
 endif()
 

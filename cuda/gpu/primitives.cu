@@ -44,13 +44,11 @@ void running_sum(Stream& stream, FromTo<T> sums, int64_t count, void* workspace)
     template int64_t sort_bytes<Key>(int64_t);                                                                  \
     template void sort_by_key<Key>(Stream&, FromTo<Key>, FromTo<uint32_t>, int64_t, int, int, void*);
 D3D_SORT(uint32_t)
-D3D_SORT(uint64_t)
 
 #define D3D_RUNNING_SUM(T)                                                                                      \
     template int64_t running_sum_bytes<T>(int64_t);                                                             \
     template void running_sum<T>(Stream&, FromTo<T>, int64_t, void*);
 D3D_RUNNING_SUM(int32_t)
 D3D_RUNNING_SUM(int64_t)
-D3D_RUNNING_SUM(float)
 
 }  // namespace d3d

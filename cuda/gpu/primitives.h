@@ -13,15 +13,15 @@ struct FromTo {
     T *from, *to;
 };
 
-// Sorts keys, uint32_t or uint64_t, by their bits first_bit .. end_bit - 1, and the values with them; equal keys keep
-// their order. What is in the `from` arrays afterwards is undefined.
+// Sorts keys, uint32_t, by their bits first_bit .. end_bit - 1, and the values with them; equal keys keep their order.
+// What is in the `from` arrays afterwards is undefined.
 template <class Key>
 int64_t sort_bytes(int64_t count);
 template <class Key>
 void sort_by_key(Stream&, FromTo<Key> keys, FromTo<uint32_t> values, int64_t count, int first_bit, int end_bit,
                  void* workspace);
 
-// sums.to[i] = sums.from[0] + ... + sums.from[i - 1], for int32_t, int64_t and float; the two may be the same array.
+// sums.to[i] = sums.from[0] + ... + sums.from[i - 1], for int32_t and int64_t; the two may be the same array.
 template <class T>
 int64_t running_sum_bytes(int64_t count);
 template <class T>

@@ -68,7 +68,7 @@ struct Sums {
 };
 
 template <int WIDTH>
-__global__ void __launch_bounds__(PIXELS)
+__global__ void __launch_bounds__(PIXELS, WIDTH <= 8 ? 3 : 2)
     gradient_of_tiles(D3dCameras cameras, int64_t count, D3dSplatValues v, D3dFootprints footprints, D3dPairs pairs,
                       D3dSplatImages images, D3dSplatImageGradients by, Records records, bool absolute) {
     Work<WIDTH>& work = *static_cast<Work<WIDTH>*>(dynamic_shared());

@@ -26,9 +26,9 @@ class Work:
     """What a gradient is asked for."""
     run: Callable[[], Sequence[Tensor]]
     """The operation, by whichever backend is in use."""
-    flops: float
+    flops: int | float
     """Of forward and backward; estimated where it depends on what is seen."""
-    bytes: float
+    bytes: int | float
     """Read and written once each, forward and backward."""
     beside: Callable[[], object] | None = None
     """Something else to be timed in turn with it, for a target that compares the two."""
@@ -40,8 +40,8 @@ class Target:
 
     text: str
     ratio: Callable[[Measured], float]
-    least: float | None = None
-    most: float | None = None
+    least: int | float | None = None
+    most: int | float | None = None
 
     def met(self, value: float) -> bool:
         """Whether the ratio keeps the bound."""
@@ -59,8 +59,8 @@ class Measured:
     """Of a large float32 matrix product."""
     bytes_per_second: float
     """Of a copy of a large array; read and written bytes both count."""
-    flops: float
-    bytes: float
+    flops: int | float
+    bytes: int | float
     peak_bytes: int
     """The most memory that tensors of one forward and backward pass took beyond the inputs."""
     definition: float | None = None
@@ -92,7 +92,7 @@ class Case:
     rivals: Sequence[str] = ()
     """Backends of `distill3d.ops.backends` to compare with where they can be used."""
     targets: Sequence[Target] = ()
-    at: float = 0.0
+    at: int | float = 0
     """Where on the axis, in a sweep."""
 
 
@@ -109,7 +109,7 @@ class Operation(Protocol):
         ...
 
 
-def times_the_definition(least: float) -> Target:
+def times_the_definition(least: int | float) -> Target:
     """At least so many times as fast as plain torch."""
     return Target(
         f"at least {least:g} times the definition",

@@ -19,6 +19,8 @@ SHARPNESS = 2
 PANEL, GAP, MARGIN, TOP, BOTTOM = 300, 64, 56, 84, 58
 LEGEND = 26
 
+Number = int | float
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -26,19 +28,19 @@ class Curve:
 
     operation: str
     axis: str
-    points: Sequence[tuple[float, float]]
+    points: Sequence[tuple[Number, float]]
 
 
 @dataclass(frozen=True)
 class Scale:
     """A logarithmic scale from values to units of the picture."""
 
-    low: float
-    high: float
-    start: float
-    end: float
+    low: Number
+    high: Number
+    start: Number
+    end: Number
 
-    def at(self, value: float) -> float:
+    def at(self, value: Number) -> float:
         """Where a value stands."""
         share = math.log(value / self.low) / math.log(self.high / self.low)
         return self.start + share * (self.end - self.start)
@@ -71,7 +73,7 @@ def draw(curves: Sequence[Curve], axes: Mapping[str, str], title: str) -> Image.
 
 
 def _panel(
-    pen: _Pen, left: float, label: str, curves: Sequence[Curve], up: Scale, colours: Mapping[str, str]
+    pen: _Pen, left: Number, label: str, curves: Sequence[Curve], up: Scale, colours: Mapping[str, str]
 ) -> None:
     pen.text((left, TOP - 18), f"milliseconds over {label}", size=13, colour=FAINT)
     values = [value for curve in curves for value, _ in curve.points] or [1.0, 10.0]
@@ -100,7 +102,7 @@ def _proportional(pen: _Pen, across: Scale, up: Scale) -> None:
         pen.line([(across.at(across.low * end), up.at(up.low * end)) for end in ends], FAINT, 1)
 
 
-def short(value: float) -> str:
+def short(value: Number) -> str:
     """1000 as 1k, a million as 1M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if value >= size:
@@ -118,23 +120,23 @@ def save(path: Path, image: Image.Image) -> None:
 class _Pen:
     """Lines and words in units of which each is SHARPNESS pixels."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: Number, height: Number) -> None:
         self.image = Image.new("RGB", (round(width * SHARPNESS), round(height * SHARPNESS)), PAPER)
         self.draw = ImageDraw.Draw(self.image)
 
-    def line(self, places: Sequence[tuple[float, float]], colour: str, width: float) -> None:
+    def line(self, places: Sequence[tuple[Number, Number]], colour: str, width: Number) -> None:
         scaled = [(x * SHARPNESS, y * SHARPNESS) for x, y in places]
         self.draw.line(scaled, colour, round(width * SHARPNESS), joint="curve")
 
-    def dot(self, place: tuple[float, float], radius: float, colour: str) -> None:
+    def dot(self, place: tuple[Number, Number], radius: Number, colour: str) -> None:
         x, y, r = (value * SHARPNESS for value in (*place, radius))
         self.draw.ellipse((x - r, y - r, x + r, y + r), colour, PAPER, SHARPNESS)
 
     def text(
-        self, place: tuple[float, float], words: str, *, size: int, colour: str = INK, anchor: str = "lm"
+        self, place: tuple[Number, Number], words: str, *, size: int, colour: str = INK, anchor: str = "lm"
     ) -> None:
         font = ImageFont.load_default(size * SHARPNESS)
         self.draw.text((place[0] * SHARPNESS, place[1] * SHARPNESS), words, colour, font=font, anchor=anchor)
 
-    def width(self, words: str, size: int) -> float:
+    def width(self, words: str, size: int) -> Number:
         return ImageFont.load_default(size * SHARPNESS).getlength(words) / SHARPNESS

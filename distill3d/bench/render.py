@@ -31,7 +31,7 @@ class Render(Benchmark):
 
     operations: Annotated[str, "which operations, with commas between them: splat,mesh"] = "all"
     device: Annotated[Literal["auto", "cpu", "cuda"], "where; auto is the GPU if there is one"] = "auto"
-    seconds: Annotated[float, "spent on timing each row"] = 0.8
+    seconds: Annotated[float, "spent on timing each row"] = 0.6
     table_only: Annotated[bool, "leave out the curves of how the cost grows"] = False
     out: Annotated[Optional[Path], "folder for a picture of the curves"] = None  # noqa: UP045
 
@@ -70,7 +70,7 @@ class Render(Benchmark):
                 measured = self._measured(case, device)
                 yield row(case, measured)
                 judged += [judgement(case, measured, i) for i in range(len(case.targets))]
-        yield "limit: the least time for its arithmetic and bytes, at the rates of a matrix product and a copy"
+        yield "limit: the least time for its arithmetic and bytes, at the rates of matrix product and copy"
         if judged:
             yield ""
             yield from judged
@@ -111,7 +111,8 @@ class Render(Benchmark):
             yield f"curves: {self.out / PICTURE}"
 
     def _point(self, case: Case, axis: str, device: torch.device) -> float:
-        trial = {"operation": case.operation, "size": case.size, "device": device.type, "axis": axis}
+        trial = {"operation": case.operation, "size": case.size, "device": device.type}
+        trial |= {"axis": axis, "at": case.at}
         record = self.results.outcome(trial)
         if record is None:
             forward, both = _stopwatch.quick(case, device, self.seconds / 8)

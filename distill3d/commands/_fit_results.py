@@ -34,9 +34,9 @@ def write_results(options: Any, run: Run, student: Scene, seconds: float) -> Non
     around = pictures.shoot(student, turntable(FRAMES, width=size, height=size))
     pictures.write_gif(run.path("turntable.gif"), around.over(WHITE))
     report: dict[str, Any] = {"data": options.data, "steps": options.steps, "seconds": round(seconds, 2)}
-    report["primitives"] = sum(p.numel() for p in student.parameters())
-    if hasattr(student, "means"):
-        report["primitives"] = len(student.means)
+    means = getattr(student, "means", None)
+    report["primitives"] = len(means) if isinstance(means, torch.Tensor) else None
+    report["parameters"] = sum(p.numel() for p in student.parameters())
     dataset = open_dataset(options.data)
     if dataset.test:
         report |= _on_test_views(options, run, student, dataset)

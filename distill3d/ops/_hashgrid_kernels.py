@@ -65,6 +65,12 @@ def c_grid(grid: HashGrid, table: Tensor) -> CHashGrid:
     return CHashGrid(grid.dimensions, grid.features, grid.levels, int(grid.smooth), array, table.data_ptr())
 
 
+def aligned(values: Tensor) -> Tensor:
+    """Contiguous, and at an address from which a GPU can read whole entries."""
+    values = values.contiguous()
+    return values if values.data_ptr() % 16 == 0 else values.clone()
+
+
 def hashgrid(library: str, positions: Tensor, table: Tensor, grid: HashGrid) -> Tensor:
     """The other arguments are those of `distill3d.ops.hashgrid.hashgrid`."""
     return _encode(library, positions, table, *settings(grid))
@@ -77,7 +83,7 @@ def hashgrid(library: str, positions: Tensor, table: Tensor, grid: HashGrid) -> 
 )
 def _encode(library: str, positions: Tensor, table: Tensor, *fields: Any) -> Tensor:
     grid = HashGrid(*fields)
-    positions, table = positions.contiguous(), table.contiguous()
+    positions, table = positions.contiguous(), aligned(table)
     features = positions.new_empty(len(positions), grid.outputs)
     c.check(
         c.library(library).d3d_hashgrid_encode(
@@ -113,7 +119,7 @@ def grid_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of positions and table; one that is not asked for is empty."""
     grid = HashGrid(*fields)
-    by_features, positions, table = by_features.contiguous(), positions.contiguous(), table.contiguous()
+    by_features, positions, table = aligned(by_features), positions.contiguous(), aligned(table)
     by_positions = torch.empty_like(positions) if to_positions else positions.new_empty(0)
     by_table = torch.empty_like(table) if to_table else table.new_empty(0)
     c.check(

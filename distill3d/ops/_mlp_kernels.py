@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from distill3d.ops import _library as c
-from distill3d.ops._hashgrid_kernels import GRID, GRID_SCHEMA, c_grid, grid_gradient, settings
+from distill3d.ops._hashgrid_kernels import GRID, GRID_SCHEMA, aligned, c_grid, grid_gradient, settings
 from distill3d.ops.hashgrid_layout import HashGrid
 from distill3d.ops.mlp_reference import Activation
 
@@ -213,7 +213,7 @@ def _grid_forward(
     *fields: Any,
 ) -> tuple[Tensor, Tensor]:
     """Outputs, and features for the gradient, or none."""
-    positions, table, parameters = positions.contiguous(), table.contiguous(), parameters.contiguous()
+    positions, table, parameters = positions.contiguous(), aligned(table), parameters.contiguous()
     network = _c_mlp(parameters, sizes, activation, biased)
     grid = c_grid(HashGrid(*fields), table)
     features = positions.new_empty(len(positions) if learns else 0, sizes[0])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from distill3d.ops import _library as c
+from distill3d.ops._room import room_for
 
 FOOTPRINT_FLOATS = 10
 
@@ -174,7 +175,7 @@ def bins(
         )
     )
 
-    capacity = int(needed)
+    capacity = room_for(("splat", views, count, cameras.width, cameras.height), needed)
     tile_start = torch.empty(tile_starts(library, views, cameras.width, cameras.height), **ints)
     pairs = torch.empty(capacity, 2, **ints)
     made = Bins(splats, seen, radius_px, first_slot, needed, tile_start, pairs)

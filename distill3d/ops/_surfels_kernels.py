@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from distill3d.camera import Cameras
 from distill3d.ops import _library as c
+from distill3d.ops import _splat_abi as abi
+from distill3d.ops._room import room_for
+from distill3d.ops._splat_kernels import refuse_gradients
 
 
 class CSurfels(Structure):
@@ -19,14 +23,6 @@ class CSurfels(Structure):
         ("view_stride", c_int64),
         *[(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")],
     ]
-
-
-class CFootprints(Structure):
-    _fields_ = [(name, c_void_p) for name in ("surfels", "radius_px", "first_slot")]
-
-
-class CPairs(Structure):
-    _fields_ = [("capacity", c_int64), *[(name, c_void_p) for name in ("needed", "tile_start", "pairs")]]
 
 
 IMAGES = ("colours", "alpha", "depth", "median", "normal", "distortion")
@@ -44,23 +40,14 @@ class CSurfelGradients(Structure):
     _fields_ = [(name, c_void_p) for name in ("means", "wxyz", "scales", "opacities", "colours", "probe")]
 
 
-SURFEL_FLOATS = 21
+SURFEL_FLOATS = 14
 STATES = 5
 
-_DRAWN = [c.CAMERAS, POINTER(CSurfels), POINTER(CFootprints), POINTER(CPairs), POINTER(CSurfelImages)]
+_SHAPES, _FOOTPRINTS = POINTER(CSurfels), POINTER(abi.CFootprints)
+_DRAWN = [c.CAMERAS, _SHAPES, _FOOTPRINTS, POINTER(abi.CPairs), POINTER(CSurfelImages)]
 c.declare(
     {
-        "d3d_surfels_tile_px": [c_int32],
-        "d3d_surfels_histogram_bytes": [c_int64, c.CAMERAS, c_int64, c.LAUNCH],
-        "d3d_surfels_project": [
-            c_int32,
-            *[c.CAMERAS, POINTER(CSurfels), POINTER(CFootprints), c_void_p, c_void_p, c.LAUNCH],
-        ],
-        "d3d_surfels_bin_bytes": [c_int64, c.CAMERAS, c_int64, c_int64, c.LAUNCH],
-        "d3d_surfels_bin": [
-            c_int32,
-            *[c.CAMERAS, c_int64, POINTER(CFootprints), c_void_p, POINTER(CPairs), c_void_p, c.LAUNCH],
-        ],
+        "d3d_surfels_project": [c_int32, c.CAMERAS, _SHAPES, _FOOTPRINTS, c_void_p, c_void_p, c.LAUNCH],
         "d3d_surfels_render_bytes": [c_int64, c_int32, c.LAUNCH],
         "d3d_surfels_render": [c_int32, *_DRAWN, c_void_p, c.LAUNCH],
         "d3d_surfels_gradient_bytes": [c_int64, c_int32, c_int64, c_int64, c_int64, c.LAUNCH],
@@ -85,11 +72,7 @@ def surfels(
     """Colours, alpha, depth, median depth, normal, distortion and radii; the other arguments are those of
     `distill3d.ops.surfels.surfels`.
     """
-    if cameras.world_to_camera.requires_grad or cameras.intrinsics.requires_grad:
-        raise ValueError(
-            f"the {library} backend gives no gradient to cameras and was given cameras that require one; "
-            'detach them, or run inside use("reference")'
-        )
+    refuse_gradients(library, cameras)
     world_to_camera, intrinsics = c.flat(cameras)
     if probe is not None:
         probe = probe.reshape(len(world_to_camera), len(means), 2)
@@ -106,11 +89,7 @@ def _surfels(inputs: Sequence[Tensor], probe: Tensor | None) -> CSurfels:
     """The C view of contiguous means, wxyz, scales, opacities, colours and probe, which must outlive it."""
     *views, count, channels = inputs[-1].shape
     view_stride = count * channels if views else 0
-    return CSurfels(count, channels, view_stride, *[_pointer(values) for values in (*inputs, probe)])
-
-
-def _pointer(values: Tensor | None) -> int | None:
-    return None if values is None else values.data_ptr()
+    return CSurfels(count, channels, view_stride, *[abi.pointer(values) for values in (*inputs, probe)])
 
 
 @torch.library.custom_op(
@@ -118,7 +97,7 @@ def _pointer(values: Tensor | None) -> int | None:
     mutates_args=(),
     schema="(str library, Tensor means, Tensor wxyz, Tensor scales, Tensor opacities, Tensor colours, "
     "Tensor? probe, Tensor world_to_camera, Tensor intrinsics, int width, int height, float near, float far) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    f"-> ({', '.join(['Tensor'] * 14)})",
 )
 def _draw(
     library: str,
@@ -135,41 +114,52 @@ def _draw(
     near: float,
     far: float,
 ) -> tuple[Tensor, ...]:
-    """Pictures and radii; then state, records, first_slot, tile_start and pairs."""
+    """Pictures and radii; then state and the tensors of abi.Bins, of which `splats` are bounds."""
     inputs = [values.contiguous() for values in (means, wxyz, scales, opacities, colours)]
     probe = None if probe is None else probe.contiguous()
-    views, count, channels = len(intrinsics), len(means), colours.shape[-1]
-    kernels, device = c.library(library), means.device
-    launch = byref(c.launch(device))
-    cameras = byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far))
+    kernels, launch = c.library(library), byref(c.launch(means.device))
+    cameras = c.c_cameras(world_to_camera, intrinsics, width, height, near, far)
     shapes = byref(_surfels(inputs, probe))
+    bins = _bins(
+        kernels, cameras, shapes, launch, means, abi.tile_starts(library, len(intrinsics), width, height)
+    )
 
-    records, radius_px, first_slot = _footprints(means, views)
-    footprints = byref(CFootprints(*[_pointer(values) for values in (records, radius_px, first_slot)]))
-    histogram = c.workspace(kernels.d3d_surfels_histogram_bytes(cameras, count, launch), device)
-    needed = means.new_empty(1, dtype=torch.int64)
-    to_project = (histogram.data_ptr(), needed.data_ptr(), launch)
-    c.check(kernels.d3d_surfels_project(cameras, shapes, footprints, *to_project))
-
-    pair_table = means.new_empty(int(needed), 2, dtype=torch.int32)
-    tile_start = means.new_empty(_tile_starts(library, views, width, height), dtype=torch.int32)
-    pairs = CPairs(len(pair_table), needed.data_ptr(), tile_start.data_ptr(), pair_table.data_ptr())
-    scratch = c.workspace(kernels.d3d_surfels_bin_bytes(cameras, count, len(pair_table), launch), device)
-    to_bin = (histogram.data_ptr(), byref(pairs), scratch.data_ptr(), launch)
-    c.check(kernels.d3d_surfels_bin(cameras, count, footprints, *to_bin))
-
-    images = _images(means, views, height, width, channels)
-    scratch = c.workspace(kernels.d3d_surfels_render_bytes(channels, launch), device)
-    c_images = byref(CSurfelImages(*[values.data_ptr() for values in images]))
-    drawn = (cameras, shapes, footprints, byref(pairs), c_images)
+    images = _images(means, len(intrinsics), height, width, colours.shape[-1])
+    scratch = c.workspace(kernels.d3d_surfels_render_bytes(colours.shape[-1], launch), means.device)
+    c_images = CSurfelImages(*[values.data_ptr() for values in images])
+    drawn = (byref(cameras), shapes, byref(bins.c_footprints()), byref(bins.c_pairs()), byref(c_images))
     c.check(kernels.d3d_surfels_render(*drawn, scratch.data_ptr(), launch))
     *pictures, state = images
-    return *pictures, radius_px, state, records, first_slot, tile_start, pair_table
+    kept = (bins.splats, bins.seen, bins.first_slot, bins.needed, bins.tile_start, bins.pairs)
+    return *pictures, bins.radius_px, state, *kept
 
 
-def _footprints(like: Tensor, views: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Records, radii and first slots."""
+def _bins(
+    kernels: Any, cameras: c.CCameras, shapes: Any, launch: Any, like: Tensor, tile_starts: int
+) -> abi.Bins:
+    """Project and bin. `like` is the means."""
+    count, views = len(like), cameras.views
+    splats, seen, radius_px, first_slot = _footprints(like, views)
+    footprints = byref(abi.CFootprints(*map(abi.pointer, (splats, seen, radius_px, first_slot))))
+    histogram = c.workspace(kernels.d3d_splat_histogram_bytes(cameras, count, launch), like.device)
+    needed = like.new_empty(1, dtype=torch.int64)
+    to_project = (histogram.data_ptr(), needed.data_ptr(), launch)
+    c.check(kernels.d3d_surfels_project(byref(cameras), shapes, footprints, *to_project))
+
+    room = room_for(("surfels", views, count, cameras.width, cameras.height), needed)
+    pairs = like.new_empty(room, 2, dtype=torch.int32)
+    tile_start = like.new_empty(tile_starts, dtype=torch.int32)
+    bins = abi.Bins(splats, seen, radius_px, first_slot, needed, tile_start, pairs)
+    scratch = c.workspace(kernels.d3d_splat_bin_bytes(cameras, count, len(pairs), launch), like.device)
+    to_bin = (histogram.data_ptr(), byref(bins.c_pairs()), scratch.data_ptr(), launch)
+    c.check(kernels.d3d_splat_bin(byref(cameras), count, footprints, *to_bin))
+    return bins
+
+
+def _footprints(like: Tensor, views: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Bounds, surfels, radii and first slots."""
     return (
+        like.new_empty(views, len(like), abi.FOOTPRINT_FLOATS),
         like.new_empty(views, len(like), SURFEL_FLOATS),
         like.new_empty(views, len(like)),
         like.new_empty(views * len(like) + 1, dtype=torch.int32),
@@ -181,11 +171,6 @@ def _images(like: Tensor, views: int, height: int, width: int, channels: int) ->
     last_axes = (channels, 1, 1, 1, 3, 1)
     images = [like.new_empty(views, height, width, last) for last in last_axes]
     return [*images, like.new_empty(views, STATES, height, width)]
-
-
-def _tile_starts(library: str, views: int, width: int, height: int) -> int:
-    tile_px = c.library(library).d3d_surfels_tile_px()
-    return views * -(-width // tile_px) * -(-height // tile_px) + 1
 
 
 @_draw.register_fake
@@ -206,10 +191,13 @@ def _(
 ) -> tuple[Tensor, ...]:
     views, pair_count = len(intrinsics), torch.library.get_ctx().new_dynamic_size()
     *pictures, state = _images(means, views, height, width, colours.shape[-1])
-    records, radius_px, first_slot = _footprints(means, views)
-    tile_start = means.new_empty(_tile_starts(library, views, width, height), dtype=torch.int32)
-    pair_table = means.new_empty(pair_count, 2, dtype=torch.int32)
-    return *pictures, radius_px, state, records, first_slot, tile_start, pair_table
+    splats, seen, radius_px, first_slot = _footprints(means, views)
+    tile_start = means.new_empty(abi.tile_starts(library, views, width, height), dtype=torch.int32)
+    needed, pairs = (
+        means.new_empty(1, dtype=torch.int64),
+        means.new_empty(pair_count, 2, dtype=torch.int32),
+    )
+    return *pictures, radius_px, state, splats, seen, first_slot, needed, tile_start, pairs
 
 
 @torch.library.custom_op(
@@ -219,8 +207,8 @@ def _(
     "Tensor? by_normal, Tensor? by_distortion, "
     "Tensor means, Tensor wxyz, Tensor scales, Tensor opacities, Tensor colours, "
     "Tensor world_to_camera, Tensor intrinsics, "
-    "Tensor state, Tensor records, Tensor first_slot, Tensor tile_start, Tensor pair_table, "
-    "float near, float far) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    "Tensor state, Tensor splats, Tensor seen, Tensor first_slot, Tensor needed, Tensor tile_start, "
+    "Tensor pairs, float near, float far) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _gradient(
     library: str,
@@ -238,10 +226,12 @@ def _gradient(
     world_to_camera: Tensor,
     intrinsics: Tensor,
     state: Tensor,
-    records: Tensor,
+    splats: Tensor,
+    seen: Tensor,
     first_slot: Tensor,
+    needed: Tensor,
     tile_start: Tensor,
-    pair_table: Tensor,
+    pairs: Tensor,
     near: float,
     far: float,
 ) -> tuple[Tensor, ...]:
@@ -253,16 +243,17 @@ def _gradient(
     kernels, device = c.library(library), means.device
     launch = byref(c.launch(device))
     results = [torch.empty_like(values) for values in inputs] + [means.new_empty(views, len(means), 2)]
-    sizes = (colours.shape[-1], views, len(means), len(pair_table), launch)
+    bins = abi.Bins(splats, seen, splats, first_slot, needed, tile_start, pairs)
+    sizes = (colours.shape[-1], views, len(means), len(pairs), launch)
     scratch = c.workspace(kernels.d3d_surfels_gradient_bytes(*sizes), device)
     c.check(
         kernels.d3d_surfels_gradient(
             byref(c.c_cameras(world_to_camera, intrinsics, width, height, near, far)),
             byref(_surfels(inputs, None)),
-            byref(CFootprints(records.data_ptr(), None, first_slot.data_ptr())),
-            byref(CPairs(len(pair_table), None, tile_start.data_ptr(), pair_table.data_ptr())),
+            byref(bins.c_footprints()),
+            byref(bins.c_pairs()),
             byref(CSurfelImages(*[None] * len(IMAGES), state.data_ptr())),
-            byref(CSurfelImageGradients(*[_pointer(values) for values in by_images])),
+            byref(CSurfelImageGradients(*[abi.pointer(values) for values in by_images])),
             byref(CSurfelGradients(*[values.data_ptr() for values in results])),
             scratch.data_ptr(),
             launch,

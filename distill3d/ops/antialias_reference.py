@@ -46,14 +46,14 @@ def walk(
     found = torch.full_like(face, -1)
     entry, walking = found.clone(), torch.ones_like(face, dtype=torch.bool)
     for _ in range(WALK_FACES):
-        corners = 3 * face[:, None] + torch.arange(3)
+        corners = 3 * face[:, None] + torch.arange(3, device=face.device)
         normals = edge_normal(points, faces, corners.reshape(-1)).reshape(-1, 3, 3)
         a = torch.einsum("pkx,px->pk", normals, n).clamp_min(0)
         b = torch.einsum("pkx,px->pk", normals, m)
         t = torch.where((b < 0) & (corners != entry[:, None]), a / (a - b), 2)
         nearest, which = t.min(1)
         corner = corners.gather(1, which[:, None])[:, 0]
-        normal = normals[torch.arange(len(which)), which]
+        normal = normals[torch.arange(len(which), device=face.device), which]
         walking = walking & (nearest < 2)
         across = opposite.reshape(-1)[corner]
         beyond = points[faces.reshape(-1)[across.clamp_min(0)]]
@@ -69,7 +69,7 @@ def joined(
     points: Tensor, faces: Tensor, opposite: Tensor, face: Int[Tensor, "P"], other: Int[Tensor, "P"]
 ) -> Bool[Tensor, "P"]:
     """Whether two faces meet at an edge that is no silhouette, and so are one surface."""
-    corners = 3 * face[:, None] + torch.arange(3)
+    corners = 3 * face[:, None] + torch.arange(3, device=face.device)
     across = opposite[face]
     meets = (across >= 0) & (across // 3 == other[:, None])
     normals = edge_normal(points, faces, corners.reshape(-1)).reshape(-1, 3, 3)

@@ -1,7 +1,9 @@
 """Features at points of the cube [-1, 1]³ from grids, differentiably in the grids and in the points.
 
-Grid points stand on the cube's border too, as with `align_corners=True` elsewhere; points outside are moved to
-the border, where the gradient by them is zero. Features are stored last, in any number of channels.
+Grid points stand on the cube's border too, as with `align_corners=True` elsewhere; points outside the cube
+are moved to its border, where the gradient by them is zero. Features are stored last, in any number of
+channels.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def triplane(planes: Float[Tensor, "3 N N C"], points: Float[Tensor, "P 3"]) -> 
 def vm(
     planes: Float[Tensor, "3 N N C"], lines: Float[Tensor, "3 N C"], points: Float[Tensor, "P 3"]
 ) -> Float[Tensor, "P 3*C"]:
-    """Products of planes with the lines that stand on them: xy with z, xz with y, yz with x, in this order.
+    """Products of planes with the lines that stand on them: xy with z, xz with y, yz with x.
 
     Their sum is a tensor's vector-matrix decomposition. Source: Chen et al. 2022, TensoRF (arXiv 2203.09517),
     equations 4 and 10. Errors as `voxels`.

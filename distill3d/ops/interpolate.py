@@ -57,7 +57,7 @@ def _own_corners(attributes: Float[Tensor, "F 3 C"]) -> Int[Tensor, "F 3"]:
 def _weigh(attributes: Tensor, indices: Tensor, fragments: Fragments, weights: Tensor) -> Tensor:
     check_corners("indices", indices, "attributes", len(attributes))
     backend = backends.choose("mesh", attributes, weights)
-    if fragments.triangle.numel():
+    if fragments.triangle.numel() and fragments.triangle.device.type == "cpu":
         most = int(fragments.triangle.max())
         if most >= len(indices):
             raise ValueError(

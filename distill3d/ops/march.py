@@ -119,8 +119,8 @@ def _check_steps(
 ) -> None:
     if not (0 < extent < math.inf and step >= 2 * extent / FINEST and longest >= step and cone >= 0):
         raise ValueError(
-            f"given step {step:g}, longest {longest:g}, cone {cone:g} and extent {extent:g}, "
-            f"expected a finite extent, a step of 1/{FINEST // 2} of it or more, longest not under step, and cone not under 0"
+            f"given step {step:g}, longest {longest:g}, cone {cone:g} and extent {extent:g}, expected a "
+            f"finite extent, steps of at least its 1/{FINEST // 2}, longest not under step, cone not under 0"
         )
     if limit < 1 or (capacity is not None and not 0 <= capacity < 2**31):
         raise ValueError(

@@ -15,7 +15,7 @@ from torch import Tensor
 def through_box(
     origins: Float[Tensor, "R 3"], directions: Float[Tensor, "R 3"], extent: float
 ) -> tuple[Float[Tensor, " R"], Float[Tensor, " R"]]:
-    """Where rays enter and leave [-extent, extent]³, in units of `directions`: none where first > last."""
+    """Where rays enter and leave [-extent, extent]³, in units of `directions`; first > last for a miss."""
     inverse = 1 / directions
     a, b = (-extent - origins) * inverse, (extent - origins) * inverse
     inside = origins.abs() <= extent

@@ -22,7 +22,7 @@ def activate(x: Tensor, activation: Activation) -> Tensor:
     """max(x, 0), or log(1 + eˣ), or x."""
     if activation == Activation.RELU:
         return x.relu()
-    return torch.nn.functional.softplus(x, threshold=1e6) if activation == Activation.SOFTPLUS else x
+    return torch.logaddexp(x, torch.zeros_like(x)) if activation == Activation.SOFTPLUS else x
 
 
 def mlp(

@@ -12,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import _splat_kernels, backends, splat_reference
+from distill3d.ops import _splat_gsplat, _splat_kernels, backends, splat_reference
 from distill3d.ops._splat_checks import check_batch, check_colours, check_gaussians, check_shape
 from distill3d.sh import degree_of
+
+_IN_PYTHON = {"reference": splat_reference.splat, "gsplat": _splat_gsplat.splat}
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def splat(
         cameras.intrinsics,
         *optional,
     )
-    run = splat_reference.splat if backend == "reference" else partial(_splat_kernels.splat, backend)
+    run = _IN_PYTHON.get(backend) or partial(_splat_kernels.splat, backend)
     image, alpha, depth, radius_px, radiance, normal = run(
         means,
         wxyz,

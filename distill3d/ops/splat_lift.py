@@ -111,7 +111,16 @@ def _weigh(
     backend = _choose(means, wxyz, scales, opacities, cameras, maps)
     size = (cameras.height, cameras.width, maps.shape[-1])
     check_shape("maps", maps, (*cameras.shape, *size))
-    inputs = (means, wxyz, scales, opacities, cameras, maps.reshape(-1, *size), blur_px, antialiased)
+    inputs = (
+        means,
+        wxyz,
+        scales,
+        opacities,
+        cameras,
+        maps.reshape(cameras.shape.numel(), *size),
+        blur_px,
+        antialiased,
+    )
     if backend == "reference":
         return splat_lift_reference.weigh(*inputs)
     return _splat_lift_kernels.weigh(backend, *inputs)

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import _surfels_kernels, backends, surfels_reference
+from distill3d.ops import _surfels_gsplat, _surfels_kernels, backends, surfels_reference
+
+_IN_PYTHON = {"reference": surfels_reference.surfels, "gsplat": _surfels_gsplat.surfels}
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def surfels(
     _check(means, wxyz, scales, opacities, colours, cameras, probe)
     given = (means, wxyz, scales, opacities, colours, cameras.world_to_camera, cameras.intrinsics)
     backend = backends.choose("surfels", *given, *([] if probe is None else [probe]))
-    run = surfels_reference.surfels if backend == "reference" else partial(_surfels_kernels.surfels, backend)
+    run = _IN_PYTHON.get(backend) or partial(_surfels_kernels.surfels, backend)
     return SurfelImages(*run(means, wxyz, scales, opacities, colours, cameras, probe))
 
 

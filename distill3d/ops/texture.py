@@ -35,7 +35,7 @@ def nearest(
     column = (within[..., 0] * width).long().clamp_max(width - 1)
     row = (within[..., 1] * height).long().clamp_max(height - 1)
     texel = row * width + column + torch.arange(count, device=uv.device)[:, None] * (height * width)
-    values = textures.reshape(-1, channels)[texel] * usable[..., None]
+    values = torch.nn.functional.embedding(texel, textures.reshape(-1, channels)) * usable[..., None]
     return values.reshape(*uv.shape[:-1], channels)
 
 

@@ -62,7 +62,7 @@ def composite(
 def transmittance(
     samples: Samples, speeds: Float[Tensor, " R"], log_density: Float[Tensor, " S"]
 ) -> Float[Tensor, " S"]:
-    """The light T_i that reaches each sample, 0 where `composite` does not look any more. No gradient."""
+    """The light T_i that reaches each sample, 0 where `composite` does not look. No gradient."""
     _check(samples, speeds, log_density)
     backend = backends.choose("composite", samples.starts, speeds, log_density)
     arguments = (samples.starts, samples.ends, samples.offsets, speeds, log_density.detach())
@@ -76,17 +76,21 @@ def selected(samples: Samples, kept: Bool[Tensor, " S"]) -> Samples:
     rows = kept[: int(samples.offsets[-1])].nonzero()[:, 0]
     before = torch.cat([kept.new_zeros(1, dtype=torch.int32), kept.cumsum(0, dtype=torch.int32)])
     offsets = before[samples.offsets.long()]
-    starts, ends, points, rays = (
-        part[rows] for part in (samples.starts, samples.ends, samples.points, samples.rays)
+    return Samples(
+        samples.starts[rows],
+        samples.ends[rows],
+        samples.points[rows],
+        samples.rays[rows],
+        offsets,
+        offsets[-1:].long(),
     )
-    return Samples(starts, ends, points, rays, offsets, offsets[-1:].long())
 
 
 def _check(samples: Samples, speeds: Tensor, log_density: Tensor) -> None:
     if tuple(log_density.shape) != tuple(samples.starts.shape):
         raise ValueError(
-            f"given log_density {tuple(log_density.shape)}, expected {tuple(samples.starts.shape)}, "
-            "one per sample"
+            f"given log_density {tuple(log_density.shape)}, "
+            f"expected {tuple(samples.starts.shape)}, one per sample"
         )
     if tuple(speeds.shape) != (len(samples.offsets) - 1,):
         raise ValueError(

@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
-from distill3d.ops.splat import SplatImages, splat
-from distill3d.rendering import Rendering, concatenate
+from distill3d.ops.splat import splat
+from distill3d.rendering import Rendering
 from distill3d.rotation import matrix_from_wxyz
 from distill3d.scene import WANT, Scene
-from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
+from distill3d.sh import degree_0_from_rgb
 
 OPAQUE_FROM, OPAQUE_WEIGHT = 0.1, 2.0
 LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
@@ -89,53 +89,50 @@ class Gaussians(Scene):
         return scene
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
-        """Splats; depth is Σ w z of where rays to the centres meet their surfaces (see `_surface_depth`).
-
-        What differs between cameras, depth and colours beyond degree 0, is drawn camera by camera.
-        """
-        per_camera = "depth" in want or self.sh.shape[1] > 1
-        if not per_camera:
-            self._probe = self._fresh_probe(cameras)
-            image = self._splat(rgb_from_degree_0(self.sh[:, 0]).clamp_min(0), cameras, self._probe)
-            return Rendering(image.colours, image.alpha)
-        self._probe = None
-        if not cameras.shape:
-            return self._from_one(cameras)
-        return concatenate([self._from_one(cameras[i : i + 1]) for i in range(len(cameras))])
+        """Splats; depth is Σ w z of where rays to the centres meet their surfaces (see `_surface_depth`)."""
+        self._probe = self._fresh_probe(cameras)
+        depth = (
+            self._surface_depth(cameras)[..., None]
+            if "depth" in want
+            else self.means.new_empty(len(self.means), 0)
+        )
+        image = splat(
+            self.means,
+            self.wxyz,
+            self.log_scales.exp(),
+            self.opacity_logits.sigmoid(),
+            depth,
+            cameras,
+            sh=self.sh,
+            normals="normal" in want,
+            probe=self._probe,
+        )
+        assert image.radiance is not None
+        return Rendering(
+            image.radiance, image.alpha, image.colours if "depth" in want else None, image.normal
+        )
 
     def _fresh_probe(self, cameras: Cameras) -> Tensor | None:
         """Zeros added to the projected centres, whose gradient `grow` reads."""
         if not (torch.is_grad_enabled() and self.means.requires_grad):
             return None
-        return torch.zeros(*cameras.shape, len(self.means), 2, requires_grad=True)
+        return self.means.new_zeros(*cameras.shape, len(self.means), 2).requires_grad_()
 
-    def _splat(self, colours: Tensor, cameras: Cameras, probe: Tensor | None = None) -> SplatImages:
-        scales, opacities = self.log_scales.exp(), self.opacity_logits.sigmoid()
-        return splat(self.means, self.wxyz, scales, opacities, colours, cameras, probe=probe)
-
-    def _from_one(self, camera: Cameras) -> Rendering:
-        image = self._splat(torch.cat([self._seen(camera), self._surface_depth(camera)[:, None]], -1), camera)
-        return Rendering(image.colours[..., :3], image.alpha, image.colours[..., 3:])
-
-    def _seen(self, camera: Cameras) -> Float[Tensor, "N 3"]:
-        """Colours as one camera sees them."""
-        directions = nn.functional.normalize(self.means - camera.centres.reshape(3), dim=-1)
-        return radiance(self.sh, directions)
-
-    def _surface_depth(self, camera: Cameras) -> Float[Tensor, "N"]:
+    def _surface_depth(self, cameras: Cameras) -> Float[Tensor, "*B N"]:
         """Camera z of where the ray to a splat's centre enters the ellipsoid on which its opacity is ½.
 
         That ellipsoid is the splat's silhouette as pictures show it, so that surfaces fused from depth and
         from silhouettes agree; the centre lies behind it. A splat that is nowhere half opaque counts with its
         centre.
         """
-        offset = self.means - camera.centres.reshape(3)
+        offset = self.means - cameras.centres[..., None, :]
         direction = nn.functional.normalize(offset, dim=-1)
         axes = matrix_from_wxyz(nn.functional.normalize(self.wxyz, dim=-1))
-        deviation = 1 / ((direction[:, None] @ axes)[:, 0] / self.log_scales.exp()).norm(dim=-1)
+        along_axes = torch.einsum("...ni,nij->...nj", direction, axes)
+        deviation = 1 / (along_axes / self.log_scales.exp()).norm(dim=-1)
         level = (2 * (2 * self.opacity_logits.sigmoid()).clamp_min(1).log()).clamp_min(1e-12).sqrt()
-        forward = camera.world_to_camera.reshape(4, 4)[2, :3]
-        return (offset - (level * deviation)[:, None] * direction) @ forward
+        forward = cameras.world_to_camera[..., None, 2, :3]
+        return ((offset - (level * deviation)[..., None] * direction) * forward).sum(-1)
 
     def param_groups(self) -> list[dict[str, Any]]:
         rates = {

@@ -4,6 +4,8 @@ Laine et al. 2020, "Modular Primitives for High-Performance Differentiable Rende
 A mesh that is started learns u = (I + λ L) v instead of its vertices v, L being the graph's Laplacian, so
 that every step moves whole neighbourhoods and the surface stays smooth: Nicolet et al. 2021, "Large Steps in
 Inverse Rendering of Geometry", equation 8.
+
+Rows are taken by `embedding`, whose gradient has the same bits in every run; that of x[rows] has not.
 """
 
 from __future__ import annotations
@@ -181,13 +183,14 @@ class Mesh(Scene):
         normals = nn.functional.normalize(face_normals(self.vertices(), self.faces), dim=-1)
         corner = (self.opposite.reshape(-1) >= 0).nonzero()[:, 0]
         across = self.opposite.reshape(-1)[corner].long()
-        cosines = (normals[corner // 3] * normals[across // 3]).sum(-1)
+        here, there = (nn.functional.embedding(c // 3, normals) for c in (corner, across))
+        cosines = (here * there).sum(-1)
         return CREASE_WEIGHT * (1 - cosines).sum() / max(len(corner), 1)
 
 
 def face_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
     """Normals of counter-clockwise faces, as long as twice their areas."""
-    p0, p1, p2 = vertices[faces.long()].unbind(1)
+    p0, p1, p2 = nn.functional.embedding(faces.long(), vertices).unbind(1)
     return torch.linalg.cross(p1 - p0, p2 - p0)
 
 

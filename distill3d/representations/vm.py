@@ -53,9 +53,9 @@ class Vm(Field):
         """A grey haze, denser towards the centre."""
         if resolution < 2 or samples < 2 or density_rank < 1 or colour_rank < 1:
             raise ValueError(
-                f"vm cannot start with resolution {resolution}, samples {samples}, "
-                f"density_rank {density_rank} and colour_rank {colour_rank}; "
-                "expected 2 or more of the first two, 1 or more of the rest"
+                f"vm cannot start with resolution {resolution}, samples {samples}, density_rank "
+                f"{density_rank} and colour_rank {colour_rank}; expected 2 or more of the first two, "
+                "1 or more of the others"
             )
         generator = torch.Generator().manual_seed(seed)
 

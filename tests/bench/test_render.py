@@ -29,7 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_stopwatch, "MOST_ROUNDS", 3)
 
 
-def squares(count: int, *, target: Target | None = None, at: float = 0.0) -> Case:
+def squares(count: int, *, target: Target | None = None, at: int = 0) -> Case:
     """An operation that takes 4 bytes for each number and keeps them."""
 
     def prepare(device: torch.device) -> Work:
@@ -54,14 +54,14 @@ def only_squares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "_load", lambda name: Squares())
 
 
-def measured(**changes: float | None) -> Measured:
+def measured(**changes: float) -> Measured:
     numbers = {"forward": 0.1, "both": 0.5, "flops_per_second": 100.0, "bytes_per_second": 10.0}
     return Measured(**(numbers | {"flops": 5.0, "bytes": 1.0, "peak_bytes": 8} | changes))  # type: ignore[arg-type]
 
 
 def test_a_case_is_measured_with_its_yardsticks() -> None:
     found = _stopwatch.measure(squares(4096), CPU, 0.0)
-    assert 0 < found.forward and 0 < found.both and found.definition is not None and found.beside
+    assert found.forward > 0 and found.both > 0 and found.definition is not None and found.beside
     assert found.flops_per_second > 0 and found.bytes_per_second > 0 and found.rivals == {}
     # the product, its cotangent's two uses and their sum
     assert 2 * 4 * 4096 <= found.peak_bytes <= 6 * 4 * 4096
@@ -130,6 +130,8 @@ def test_sizes_are_told_apart_and_rise_along_an_axis() -> None:
         sizes = [case.size for case in operation.cases()]
         assert len(set(sizes)) == len(sizes)
         for axis in AXES:
+            sizes = [case.size for case in operation.sweep(axis)]
+            assert len(set(sizes)) == len(sizes)
             places = [case.at for case in operation.sweep(axis)]
             assert places == sorted(set(places))
             assert all(place > 0 for place in places)

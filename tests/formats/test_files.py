@@ -9,20 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill3d import files, plugins
+from distill3d import files
 from distill3d.camera import turntable
 from distill3d.errors import UserError
 from distill3d.formats import safetensors_scene
-from distill3d.representations.gaussians import Gaussians
-from distill3d.representations.surfels import Surfels
-from distill3d.representations.voxels import Voxels
 from distill3d.scene import Scene
-
-SCENES = {
-    "gaussians": lambda: Gaussians.start(count=30, limit=60, seed=3),
-    "surfels": lambda: Surfels.start(count=30, limit=60, seed=3),
-    "voxels": lambda: Voxels.start(resolution=6, samples=8, seed=3),
-}
+from tests.representations.small import KINDS, start
 
 
 def _same(a: Scene, b: Scene) -> bool:
@@ -30,27 +22,23 @@ def _same(a: Scene, b: Scene) -> bool:
     return set(ours) == set(theirs) and all(torch.equal(v, theirs[k]) for k, v in ours.items())
 
 
-def test_every_kind_is_tried_here() -> None:
-    assert set(SCENES) == set(plugins.menu("representations"))
-
-
-@pytest.mark.parametrize("kind", SCENES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_scene_of_any_kind_comes_back_from_our_own_format(tmp_path: Path, kind: str) -> None:
-    scene = SCENES[kind]()
+    scene = start(kind, seed=3)
     files.save(scene, tmp_path / "a.safetensors")
     found = files.load(tmp_path / "a.safetensors")
     assert files.kind_of(found) == kind and _same(found, scene)
 
 
 def test_gaussians_come_back_from_ply_and_render_the_same(tmp_path: Path) -> None:
-    scene = SCENES["gaussians"]()
+    scene = start("gaussians", seed=3)
     files.save(scene, tmp_path / "a.ply")
     cameras = turntable(2, width=16, height=16)
     assert torch.equal(files.load(tmp_path / "a.ply").render(cameras).rgb, scene.render(cameras).rgb)
 
 
 def test_a_run_folder_stands_for_its_scene(tmp_path: Path) -> None:
-    scene = SCENES["voxels"]()
+    scene = start("voxels", seed=3)
     with pytest.raises(UserError, match=r"holds no scene.*--resume"):
         files.load(tmp_path)
     files.save(scene, tmp_path / "scene.safetensors")
@@ -59,7 +47,7 @@ def test_a_run_folder_stands_for_its_scene(tmp_path: Path) -> None:
 
 def test_voxels_are_no_gaussians(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"voxels cannot be saved as \.ply; use \.safetensors"):
-        files.save(SCENES["voxels"](), tmp_path / "a.ply")
+        files.save(start("voxels", seed=3), tmp_path / "a.ply")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,7 +58,7 @@ def test_numbers_and_words_in_a_state_survive() -> None:
 
 
 def test_a_file_cut_anywhere_is_refused() -> None:
-    data = safetensors_scene.write("voxels", SCENES["voxels"]().state_dict())
+    data = safetensors_scene.write("voxels", start("voxels", seed=3).state_dict())
     for part in (0, 4, 8, 50, len(data) // 2, len(data) - 1):
         with pytest.raises(UserError, match="safetensors"):
             safetensors_scene.read(data[:part])

@@ -18,6 +18,11 @@ from torch import Tensor
 from distill3d.ops import _library, backends
 
 
+def put(*tensors: Tensor) -> list[Tensor]:
+    """The tensors on the device where tensors are made now."""
+    return [tensor.to(torch.get_default_device()) for tensor in tensors]
+
+
 @dataclass(frozen=True)
 class Machine:
     """A backend, and the device that its inputs must be on."""
@@ -30,8 +35,11 @@ class Machine:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Every operation in the block runs here."""
-        with backends.use(self.backend):
+        """Every operation in the block runs here, and tensors are made on this machine's device.
+
+        Random numbers come from generators on the CPU; make them with `device="cpu"`, then `put` them.
+        """
+        with backends.use(self.backend), torch.device(self.device):
             yield
 
     def put(self, *tensors: Tensor) -> list[Tensor]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from distill3d.camera import Cameras, orbit
+from tests.ops.machines import put
 
 
 def gaussians(
@@ -15,7 +16,7 @@ def gaussians(
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64, device="cpu")
 
     scene = [
         0.35 * normal(count, 3),
@@ -24,7 +25,7 @@ def gaussians(
         torch.sigmoid(normal(count)) * 0.95,
         torch.sigmoid(normal(count, channels)),
     ]
-    return [values.to(dtype) for values in scene]
+    return put(*[values.to(dtype) for values in scene])
 
 
 def views(count: int, *, width: int = 40, height: int = 36) -> Cameras:

@@ -96,8 +96,12 @@ static void check_pixel(bool filtered) {
     Scene scene;
     for (auto& p : scene.surfels) {
         double size = filtered ? 0.3 : 2;
-        p = {uniform(-0.5, 1.5), uniform(-0.5, 1.5), {{uniform(size, 2 * size), uniform(-0.3, 0.3)}, {uniform(-0.3, 0.3), uniform(size, 2 * size)}},
-             {uniform(-0.2, 0.2), uniform(-0.2, 0.2)}, uniform(0.5, 2), uniform(0.3, 0.9)};
+        p = {uniform(-0.5, 1.5),
+             uniform(-0.5, 1.5),
+             {{uniform(size, 2 * size), uniform(-0.3, 0.3)}, {uniform(-0.3, 0.3), uniform(size, 2 * size)}},
+             {uniform(-0.2, 0.2), uniform(-0.2, 0.2)},
+             uniform(0.5, 2),
+             uniform(0.3, 0.9)};
     }
     for (double& shade : scene.shades) shade = uniform(-1, 1);
     scene.by_alpha = uniform(-1, 1), scene.by_depth = uniform(-1, 1), scene.by_median = uniform(-1, 1);
@@ -105,13 +109,15 @@ static void check_pixel(bool filtered) {
 
     double shaded;
     SurfelPixel<double> drawn = scene.draw(shaded);
-    SurfelPixelGradient<double> back{drawn.transmittance, -drawn.transmittance * scene.by_alpha, drawn.last,
-                                     drawn.median_place, scene.by_depth, scene.by_median, 0, 0, 0};
-    distortion_gradient(back, scene.by_distortion, drawn.m, drawn.mm);
+    PixelGradient<double> back{drawn.transmittance, -drawn.transmittance * scene.by_alpha, drawn.last};
+    DepthGradient<double> by_depth{drawn.median_place, scene.by_depth, scene.by_median, 0, 0, 0};
+    distortion_gradient(by_depth, scene.by_distortion, drawn.transmittance, drawn.m, drawn.mm);
     for (int i = Scene::COUNT - 1; i >= 0; i--) {
         SurfelMoments<double> m{};
         Scene::Parameters& p = scene.surfels[i];
-        unblend(back, m, scene.surfel(i), scene.fragment(i), scene.shades[i], scene.origin, double(i));
+        SurfelFragment<double> fragment = scene.fragment(i);
+        SurfelPart<double> part = unblend(back, by_depth, fragment, scene.shades[i], scene.origin, double(i));
+        add(m, scene.surfel(i), fragment, part, by_depth, scene.origin, double(i));
         PlaneGradient<double> by = plane_gradient(m, 1 / p.depth, {0., 0., 0.});
         auto loss = [&] { return scene.loss(); };
         compare("x", by.x, difference(p.x, loss));

@@ -168,6 +168,16 @@ def test_features_and_gradients_are_those_of_the_definition(kernels, grid):
         assert (a - b).norm() <= 1e-4 * b.norm()
 
 
+def test_gradients_of_many_points_in_one_cell_are_those_of_the_definition(kernels):
+    """As along a ray, where neighbours are added up before they reach the table."""
+    _, table = inputs(GRID, 1)
+    along = torch.linspace(0, 0.4, kernels.size(1000, 150))[:, None]
+    positions = torch.tensor([0.2, 0.3, 0.1]) + along * torch.tensor([0.9, 0.7, 1.2])
+    ours = gradients(kernels, GRID, (positions, table), torch.float32)
+    exact = gradients(DEFINITION, GRID, (positions, table), torch.float64)
+    assert (ours[2] - exact[2]).norm() <= 1e-4 * exact[2].norm()
+
+
 def test_one_gradient_can_be_had_without_the_other(kernels):
     positions, table = kernels.put(*inputs(GRID, 50))
     with kernels.in_use():
@@ -234,6 +244,13 @@ def test_inputs_need_not_be_contiguous(machine):
     strided = [torch.stack([values, values], -1)[..., 0] for values in (positions, table)]
     assert not strided[0].is_contiguous()
     assert torch.equal(hashgrid(*strided, GRID), hashgrid(positions, table, GRID))
+
+
+def test_a_table_may_lie_anywhere_in_memory(machine):
+    positions, table = machine.put(*inputs(GRID, 30))
+    shifted = torch.cat([table.new_zeros(1), table.flatten()])[1:].reshape(table.shape)
+    assert shifted.data_ptr() % 16 != 0
+    assert torch.equal(hashgrid(positions, shifted, GRID), hashgrid(positions, table, GRID))
 
 
 def test_a_gradient_of_the_gradient_is_refused_not_forgotten(kernels):

@@ -11,14 +11,21 @@ from torch.testing import assert_close
 from distill3d.ops import backends
 from distill3d.ops.interpolate import interpolate, interpolate_corners, interpolate_derivatives
 from distill3d.ops.mesh import Fragments, rasterize
-from tests.ops.meshes import KERNELS, SQUARE, SQUARE_FACES, above, random_like, sphere
+from tests.ops.machines import compiled, usable
+from tests.ops.meshes import above, on, random, random_like, sphere, square, square_faces
 from tests.ops.scenes import views
 
 
-@pytest.fixture(params=["reference", *KERNELS])
+@pytest.fixture(params=usable("interpolate", "d3d_interpolate"), ids=str)
 def backend(request):
-    with backends.use(request.param):
-        yield request.param
+    with on(request.param) as name:
+        yield name
+
+
+@pytest.fixture(params=compiled("interpolate", "d3d_interpolate"), ids=str)
+def kernel(request):
+    with on(request.param) as name:
+        yield name
 
 
 def fragments_of_a_ball(*, derivatives: bool = False) -> tuple[torch.Tensor, torch.Tensor, Fragments]:
@@ -54,7 +61,7 @@ def test_attributes_of_corners_may_differ_between_faces(backend):
 
 def test_the_gradient_is_the_adjoint(backend):
     vertices, faces, fragments = fragments_of_a_ball()
-    attributes = random_like([torch.empty(len(vertices), 5)])[0].requires_grad_()
+    attributes = random(len(vertices), 5).requires_grad_()
     values = interpolate(attributes, faces, fragments)
     cotangent = random_like([values], seed=2)[0]
     (gradient,) = torch.autograd.grad(values, attributes, cotangent)
@@ -62,10 +69,9 @@ def test_the_gradient_is_the_adjoint(backend):
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 9])
-@pytest.mark.parametrize("kernel", KERNELS)
 def test_values_and_gradients_are_those_of_the_definition(kernel, channels):
     vertices, faces, fragments = fragments_of_a_ball()
-    attributes = random_like([torch.empty(len(vertices), channels)])[0]
+    attributes = random(len(vertices), channels)
     results = []
     for name, dtype in ((kernel, torch.float32), ("reference", torch.float64)):
         leaves = [attributes.to(dtype).requires_grad_(), fragments.barycentric.to(dtype).requires_grad_()]
@@ -78,25 +84,25 @@ def test_values_and_gradients_are_those_of_the_definition(kernel, channels):
 
 
 def test_the_definitions_own_gradient_is_its_derivative():
-    fragments = rasterize(SQUARE, SQUARE_FACES, above(3.0, width=5))
+    fragments = rasterize(square(), square_faces(), above(3.0, width=5))
     weights = fragments.barycentric.double().requires_grad_()
-    attributes = random_like([torch.empty(4, 2)])[0].double().requires_grad_()
+    attributes = random(4, 2).double().requires_grad_()
 
     def drawn(attributes, weights):
-        return interpolate(attributes, SQUARE_FACES, replace(fragments, barycentric=weights))
+        return interpolate(attributes, square_faces(), replace(fragments, barycentric=weights))
 
     with backends.use("reference"):
-        assert torch.autograd.gradcheck(drawn, (attributes, weights))
+        assert torch.autograd.gradcheck(drawn, (attributes, weights), fast_mode=True)
 
 
 def test_derivatives_are_the_slopes_of_the_picture(backend):
     # A plane across the view: attributes are linear in the picture, so differences are exact.
     camera = above(1.2, width=24)
-    fragments = rasterize(2 * SQUARE, SQUARE_FACES, camera, derivatives=True)
-    uv = SQUARE[:, :2] * torch.tensor([0.5, 2.0])
+    fragments = rasterize(2 * square(), square_faces(), camera, derivatives=True)
+    uv = square()[:, :2] * torch.tensor([0.5, 2.0])
     values, slopes = (
-        interpolate(uv, SQUARE_FACES, fragments),
-        interpolate_derivatives(uv, SQUARE_FACES, fragments),
+        interpolate(uv, square_faces(), fragments),
+        interpolate_derivatives(uv, square_faces(), fragments),
     )
     assert_close(slopes[0, :, :-1, :, 0], values[0].diff(dim=1), rtol=0, atol=1e-5)
     assert_close(slopes[0, :-1, :, :, 1], values[0].diff(dim=0), rtol=0, atol=1e-5)
@@ -119,8 +125,8 @@ def test_a_poisoned_attribute_stays_where_it_is(backend):
 
 def test_nothing_seen_is_an_empty_picture_with_gradients_of_zero(backend):
     attributes = torch.ones(4, 3, requires_grad=True)
-    fragments = rasterize(SQUARE, SQUARE_FACES[:0], above(3.0))
-    values = interpolate(attributes, SQUARE_FACES, fragments)
+    fragments = rasterize(square(), square_faces()[:0], above(3.0))
+    values = interpolate(attributes, square_faces(), fragments)
     assert values.abs().max() == 0
     assert torch.autograd.grad(values.sum(), attributes)[0].abs().max() == 0
 
@@ -139,7 +145,6 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
     assert all(torch.equal(gradients[0], other) for other in gradients[1:])
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
 def test_the_operator_keeps_torchs_contracts(kernel):
     vertices, faces, fragments = fragments_of_a_ball()
     weights = fragments.barycentric.reshape(-1, 3).requires_grad_()
@@ -165,7 +170,7 @@ def test_indices_without_their_row_are_refused():
 def test_fragments_of_another_mesh_are_refused():
     _, _, fragments = fragments_of_a_ball()
     with pytest.raises(ValueError, match="given indices of 2 faces, expected more than"):
-        interpolate(SQUARE, SQUARE_FACES, fragments)
+        interpolate(square(), square_faces(), fragments)
 
 
 def test_other_float_types_are_refused_by_name():

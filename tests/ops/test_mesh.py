@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,20 +15,21 @@ from torch.testing import assert_close
 from distill3d.camera import look_at
 from distill3d.ops import _library, backends
 from distill3d.ops.mesh import rasterize
-from tests.ops.meshes import KERNELS, SQUARE, SQUARE_FACES, above, random_like, soup, sphere
+from tests.ops.machines import compiled, usable
+from tests.ops.meshes import above, on, random_like, soup, sphere, square, square_faces
 from tests.ops.scenes import views
 
 
-@pytest.fixture(params=["reference", *KERNELS])
+@pytest.fixture(params=usable("mesh"), ids=str)
 def backend(request):
-    with backends.use(request.param):
-        yield request.param
+    with on(request.param) as name:
+        yield name
 
 
-@pytest.fixture(params=KERNELS)
-def kernels(request):
-    with backends.use(request.param):
-        yield request.param
+@pytest.fixture(params=compiled("mesh"), ids=str)
+def kernel(request):
+    with on(request.param) as name:
+        yield name
 
 
 def test_a_sphere_covers_the_disc_of_its_tangent_cone(backend):
@@ -39,7 +43,7 @@ def test_a_sphere_covers_the_disc_of_its_tangent_cone(backend):
 
 def test_a_sphere_is_as_near_as_its_surface_along_each_ray(backend):
     vertices, faces = sphere(4)
-    cameras = views(2, width=48, height=48)
+    cameras = views(1, width=32, height=32)
     fragments = rasterize(vertices, faces, cameras)
     origins, directions = cameras.rays()
     a, b = directions.square().sum(-1), (origins * directions).sum(-1)
@@ -50,14 +54,14 @@ def test_a_sphere_is_as_near_as_its_surface_along_each_ray(backend):
 
 
 def test_a_plane_across_the_view_is_equally_far_everywhere_without_a_seam(backend):
-    fragments = rasterize(2 * SQUARE, SQUARE_FACES, above(3.0))
+    fragments = rasterize(2 * square(), square_faces(), above(3.0))
     assert (fragments.triangle >= 0).all()
     assert_close(fragments.depth, torch.full_like(fragments.depth, 3.0))
 
 
 def test_both_sides_of_a_triangle_are_drawn(backend):
-    front = rasterize(SQUARE, SQUARE_FACES, above(3.0))
-    back = rasterize(SQUARE, SQUARE_FACES.flip(1), above(3.0))
+    front = rasterize(square(), square_faces(), above(3.0))
+    back = rasterize(square(), square_faces().flip(1), above(3.0))
     assert (front.triangle >= 0).any()
     assert torch.equal(front.triangle, back.triangle)
     assert_close(front.barycentric, back.barycentric.flip(-1))
@@ -78,10 +82,10 @@ def test_barycentrics_lead_from_the_corners_to_the_point_on_the_ray(backend):
 
 
 def test_the_nearer_of_two_planes_is_seen_in_either_order(backend):
-    lifted = SQUARE + torch.tensor([0.0, 0.0, 1.0])
-    for first, second, nearer in ((SQUARE, lifted, 1), (lifted, SQUARE, 0)):
+    lifted = square() + torch.tensor([0.0, 0.0, 1.0])
+    for first, second, nearer in ((square(), lifted, 1), (lifted, square(), 0)):
         fragments = rasterize(
-            torch.cat([first, second]), torch.cat([SQUARE_FACES, SQUARE_FACES + 4]), above(3.0)
+            torch.cat([first, second]), torch.cat([square_faces(), square_faces() + 4]), above(3.0)
         )
         centre = fragments.triangle[0, 12:20, 12:20]
         assert (centre // 2 == nearer).all()
@@ -89,7 +93,7 @@ def test_the_nearer_of_two_planes_is_seen_in_either_order(backend):
 
 
 def test_of_two_triangles_in_one_place_the_first_is_seen(backend):
-    fragments = rasterize(SQUARE, torch.cat([SQUARE_FACES, SQUARE_FACES]), above(3.0))
+    fragments = rasterize(square(), torch.cat([square_faces(), square_faces()]), above(3.0))
     assert fragments.triangle.max() == 1
 
 
@@ -98,7 +102,7 @@ def test_a_triangle_through_the_near_plane_is_cut_there(backend):
     floor = torch.tensor([[-50.0, -50.0, -1.0], [50.0, -50.0, -1.0], [50.0, 50.0, -1.0], [-50.0, 50.0, -1.0]])
     camera = look_at(torch.zeros(1, 3), [1.0, 0.0, 0.0], fov_y_rad=1.5, width=32, height=32)
     camera = replace(camera, near=2.0)
-    fragments = rasterize(floor, SQUARE_FACES, camera)
+    fragments = rasterize(floor, square_faces(), camera)
     rows_below = torch.arange(32) + 0.5 - 16
     depth = camera.intrinsics[0, 1] / rows_below
     expected = ((depth >= 2) & (depth < 50))[None, :, None].expand(1, 32, 32)
@@ -108,7 +112,7 @@ def test_a_triangle_through_the_near_plane_is_cut_there(backend):
 
 
 @pytest.mark.parametrize("scale", [0.05, 1.0, 4.0])
-def test_fragments_are_those_of_the_definition(kernels, scale):
+def test_fragments_are_those_of_the_definition(kernel, scale):
     vertices, faces = soup(200, scale=scale)
     cameras = views(3, width=45, height=37)
     ours = rasterize(vertices, faces, cameras, derivatives=True)
@@ -123,7 +127,7 @@ def test_fragments_are_those_of_the_definition(kernels, scale):
 
 
 def test_derivatives_are_how_barycentrics_change_from_pixel_to_pixel(backend):
-    fragments = rasterize(SQUARE, SQUARE_FACES[:1], above(1.2, width=64), derivatives=True)
+    fragments = rasterize(square(), square_faces()[:1], above(1.2, width=64), derivatives=True)
     seen = fragments.triangle[0] == 0
     steps = {(0, 1): fragments.barycentric[0].diff(dim=1), (1, 0): fragments.barycentric[0].diff(dim=0)}
     for axis, ((down, right), step) in enumerate(steps.items()):
@@ -144,31 +148,42 @@ def gradient_of_vertices(backend: str, vertices, faces, cameras, dtype) -> torch
     return torch.autograd.grad(pictures, vertices, random_like(pictures))[0]
 
 
-def test_gradients_are_those_of_the_definition(kernels):
+def test_gradients_are_those_of_the_definition(kernel):
     vertices, faces = sphere(2)
     vertices = vertices + 0.05 * soup(len(vertices))[0]
     cameras = views(3)
-    ours = gradient_of_vertices(kernels, vertices, faces, cameras, torch.float32)
+    ours = gradient_of_vertices(kernel, vertices, faces, cameras, torch.float32)
     exact = gradient_of_vertices("reference", vertices, faces, cameras, torch.float64)
     assert (ours - exact).norm() < 1e-3 * exact.norm()
 
 
 def test_the_definitions_own_gradient_is_its_derivative():
-    vertices = torch.tensor(SQUARE.tolist(), dtype=torch.float64) * 0.9
+    vertices = torch.tensor(square().tolist(), dtype=torch.float64) * 0.9
     vertices += 0.1 * soup(4)[0]  # so that no edge goes through a pixel's centre
     camera = above(3.1, width=9)
 
     def drawn(moved):
-        fragments = rasterize(moved, SQUARE_FACES, camera)
+        fragments = rasterize(moved, square_faces(), camera)
         return fragments.barycentric, fragments.depth
 
     with backends.use("reference"):
-        assert torch.autograd.gradcheck(drawn, vertices.requires_grad_(), eps=1e-7, atol=1e-5)
+        assert torch.autograd.gradcheck(drawn, vertices.requires_grad_(), eps=1e-7, atol=1e-5, fast_mode=True)
+
+
+def test_gradients_in_double_are_derivatives(tmp_path):
+    compiler = shutil.which("g++") or shutil.which("c++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler")
+    here, program = Path(__file__).parent, tmp_path / "gradients"
+    command = [compiler, "-std=c++17", "-O1", "-Wno-psabi", f"-I{here.parents[1] / 'cuda' / 'include'}"]
+    subprocess.run([*command, str(here / "mesh_gradients.cpp"), "-o", str(program)], check=True)
+    result = subprocess.run([str(program)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
 
 
 def test_moving_a_plane_away_moves_its_depth_as_much(backend):
-    vertices = (2 * SQUARE).requires_grad_()
-    depth = rasterize(vertices, SQUARE_FACES, above(3.0)).depth
+    vertices = (2 * square()).requires_grad_()
+    depth = rasterize(vertices, square_faces(), above(3.0)).depth
     (gradient,) = torch.autograd.grad(depth.sum(), vertices)
     assert_close(gradient[:, 2].sum(), torch.tensor(-float(depth.numel())), rtol=1e-4, atol=0)
     assert gradient[:, :2].abs().max() < 1e-2
@@ -176,8 +191,8 @@ def test_moving_a_plane_away_moves_its_depth_as_much(backend):
 
 def test_depth_and_barycentrics_may_each_be_left_without_a_gradient(backend):
     for name in ("depth", "barycentric"):
-        vertices = SQUARE.clone().requires_grad_()
-        picture = getattr(rasterize(vertices, SQUARE_FACES, above(3.0)), name)
+        vertices = square().clone().requires_grad_()
+        picture = getattr(rasterize(vertices, square_faces(), above(3.0)), name)
         (gradient,) = torch.autograd.grad(picture.square().sum(), vertices)
         assert gradient.isfinite().all() and gradient.abs().max() > 0
 
@@ -198,11 +213,11 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
 
 def test_what_cannot_be_drawn_harms_no_other(backend):
     vertices = torch.cat(
-        [SQUARE, torch.tensor([[math.nan, 0.0, 0.0], [math.inf, 0.0, 1.0], [0.0, 0.0, 9.0]])]
+        [square(), torch.tensor([[math.nan, 0.0, 0.0], [math.inf, 0.0, 1.0], [0.0, 0.0, 9.0]])]
     ).requires_grad_()
     bad = torch.tensor([[0, 1, 4], [0, 1, 5], [0, 0, 1], [2, 2, 2]])
-    healthy = rasterize(SQUARE, SQUARE_FACES, above(3.0))
-    poisoned = rasterize(vertices, torch.cat([SQUARE_FACES, bad]), above(3.0))
+    healthy = rasterize(square(), square_faces(), above(3.0))
+    poisoned = rasterize(vertices, torch.cat([square_faces(), bad]), above(3.0))
     assert torch.equal(healthy.triangle, poisoned.triangle)
     assert torch.equal(healthy.depth, poisoned.depth)
     (gradient,) = torch.autograd.grad(poisoned.barycentric.square().sum() + poisoned.depth.sum(), vertices)
@@ -222,7 +237,7 @@ def test_a_camera_inside_or_on_the_surface_gets_finite_pictures(backend, eye):
 
 
 def test_no_triangle_is_an_empty_picture(backend):
-    fragments = rasterize(SQUARE, SQUARE_FACES[:0], above(3.0))
+    fragments = rasterize(square(), square_faces()[:0], above(3.0))
     assert (fragments.triangle == -1).all()
     assert fragments.depth.abs().max() == fragments.barycentric.abs().max() == 0
 
@@ -254,7 +269,7 @@ def test_the_operator_keeps_torchs_contracts():
 
 def test_faces_without_their_vertices_are_refused():
     with pytest.raises(IndexError, match="corners 0 to 3, expected 0 to 2"):
-        rasterize(SQUARE[:3], SQUARE_FACES, above(3.0))
+        rasterize(square()[:3], square_faces(), above(3.0))
 
 
 def test_inputs_need_not_be_contiguous(backend):
@@ -266,16 +281,16 @@ def test_inputs_need_not_be_contiguous(backend):
 
 def test_other_float_types_are_refused_by_name():
     with pytest.raises(TypeError, match=r"float32 and was given torch.float64"):
-        rasterize(SQUARE.double(), SQUARE_FACES, above(3.0))
+        rasterize(square().double(), square_faces(), above(3.0))
 
 
-def test_cameras_that_want_a_gradient_are_refused_by_the_kernels(kernels):
+def test_cameras_that_want_a_gradient_are_refused_by_the_kernels(kernel):
     camera = above(3.0)
     camera = replace(camera, intrinsics=camera.intrinsics.clone().requires_grad_())
     with pytest.raises(ValueError, match="no gradient to cameras"):
-        rasterize(SQUARE, SQUARE_FACES, camera)
+        rasterize(square(), square_faces(), camera)
 
 
 def test_no_camera_is_refused():
     with pytest.raises(ValueError, match="given no camera"):
-        rasterize(SQUARE, SQUARE_FACES, above(3.0)[:0])
+        rasterize(square(), square_faces(), above(3.0)[:0])

@@ -13,15 +13,22 @@ from distill3d.camera import Cameras
 from distill3d.ops import _library, backends
 from distill3d.ops.splat import SplatImages, splat
 from distill3d.rotation import matrix_from_wxyz, multiply, wxyz_from_axis_angle
+from tests.ops.machines import compiled, put, usable
 from tests.ops.scenes import gaussians, views
 
 INPUTS = ("means", "wxyz", "scales", "opacities", "colours", "probe")
 
 
-@pytest.fixture(params=[name for name, state in backends.backends().items() if state == "usable"])
+@pytest.fixture(params=usable("splat"), ids=str)
 def backend(request):
-    with backends.use(request.param):
-        yield request.param
+    with request.param.in_use():
+        yield request.param.backend
+
+
+@pytest.fixture(params=compiled("splat"), ids=str)
+def kernels(request):
+    with request.param.in_use():
+        yield request.param.backend
 
 
 def in_reference(scene: list[Tensor], cameras: Cameras, **options) -> SplatImages:
@@ -35,7 +42,7 @@ def pictures(images: SplatImages) -> list[Tensor]:
 
 def random_like(tensors: list[Tensor], seed: int = 1) -> list[Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(t.shape, generator=generator) for t in tensors]
+    return put(*[torch.randn(t.shape, generator=generator, device="cpu") for t in tensors])
 
 
 def gradients(scene: list[Tensor], cameras: Cameras, backend: str, dtype: torch.dtype) -> list[Tensor]:
@@ -230,7 +237,7 @@ def test_a_splat_that_covers_everything_is_drawn_everywhere(backend):
 
 @pytest.mark.parametrize("channels", [0, 1, 3, 4, 9])
 @pytest.mark.parametrize("count", [1, 7, 400])
-def test_pictures_are_those_of_the_definition(channels, count):
+def test_pictures_are_those_of_the_definition(kernels, channels, count):
     scene, cameras = gaussians(count, channels), views(2)
     ours = splat(*scene, cameras)
     exact = in_reference([values.double() for values in scene], cameras)
@@ -243,24 +250,24 @@ def test_pictures_are_those_of_the_definition(channels, count):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 9])
-def test_gradients_are_those_of_the_definition(channels):
+def test_gradients_are_those_of_the_definition(kernels, channels):
     scene, cameras = gaussians(150, channels), views(3)
-    ours = gradients(scene, cameras, "cpu", torch.float32)
+    ours = gradients(scene, cameras, kernels, torch.float32)
     exact = gradients(scene, cameras, "reference", torch.float64)
     for name, a, b in zip(INPUTS, ours, exact, strict=True):
         assert (a - b).norm() <= 1e-4 * b.norm(), name
 
 
-def test_gradients_of_splats_off_the_picture_are_those_of_the_definition():
+def test_gradients_of_splats_off_the_picture_are_those_of_the_definition(kernels):
     scene, cameras = gaussians(100), views(2, width=24, height=20)
     cameras = replace(cameras, intrinsics=cameras.intrinsics * torch.tensor([4.0, 4.0, 1.0, 1.0]))
-    ours = gradients(scene, cameras, "cpu", torch.float32)
+    ours = gradients(scene, cameras, kernels, torch.float32)
     exact = gradients(scene, cameras, "reference", torch.float64)
     for name, a, b in zip(INPUTS, ours, exact, strict=True):
         assert (a - b).norm() <= 2e-4 * b.norm(), name
 
 
-def test_the_probes_gradient_is_the_derivative_by_the_centres():
+def test_the_probes_gradient_is_the_derivative_by_the_centres(kernels):
     scene, cameras = gaussians(5), views(1)
     probe = torch.zeros(1, 5, 2, dtype=torch.float64, requires_grad=True)
     (statistic,) = torch.autograd.grad(

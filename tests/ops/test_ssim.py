@@ -14,36 +14,29 @@ from torch.testing import assert_close
 
 from distill3d.ops import backends
 from distill3d.ops.ssim import ssim, ssim_inside, ssim_map
+from tests.ops.machines import compiled, put, usable
 
 HERE = Path(__file__).parent
-OWN = ("cpu", "cuda", "emulated")
-USABLE = [name for name, state in backends.backends().items() if state == "usable"]
-KERNELS = [name for name in USABLE if name in OWN]
 SHAPES = [(1, 1, 1, 1), (2, 7, 5, 3), (1, 23, 40, 1), (1, 90, 50, 3), (2, 13, 17, 2), (1, 6, 9, 37)]
 
 
-@pytest.fixture(params=[name for name in USABLE if name in (*OWN, "reference")])
-def backend(request):
-    with backends.use(request.param):
+@pytest.fixture(params=usable("ssim", "d3d_ssim"), ids=str)
+def machine(request):
+    with request.param.in_use():
         yield request.param
 
 
-@pytest.fixture(params=KERNELS)
+@pytest.fixture(params=compiled("ssim", "d3d_ssim"), ids=str)
 def kernels(request):
-    with backends.use(request.param):
+    with request.param.in_use():
         yield request.param
 
 
-def pictures(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+def pictures(*shape: int, seed: int = 0) -> list[Tensor]:
     """A picture, and another that is like it in places."""
     generator = torch.Generator().manual_seed(seed)
-    first, noise, share = (torch.rand(shape, generator=generator) for _ in range(3))
-    pair = first, first + share * (noise - first)
-    return tuple(picture.to(device()) for picture in pair)  # type: ignore[return-value]
-
-
-def device() -> str:
-    return "cuda" if backends._named.get() == "cuda" else "cpu"
+    first, noise, share = (torch.rand(shape, generator=generator, device="cpu") for _ in range(3))
+    return put(first, first + share * (noise - first))
 
 
 def definition(a: Tensor, b: Tensor) -> Tensor:
@@ -54,43 +47,43 @@ def definition(a: Tensor, b: Tensor) -> Tensor:
 # Laws
 
 
-def test_a_picture_is_like_itself(backend):
+def test_a_picture_is_like_itself(machine):
     a, _ = pictures(2, 20, 30, 3)
     assert_close(ssim(a, a), torch.ones(2).to(a), rtol=0, atol=2e-6)
-    if backend != "reference":
+    if machine.backend != "reference":
         assert (ssim_map(a, a) == 1).all()
 
 
-def test_likeness_is_mutual(backend):
+def test_likeness_is_mutual(machine):
     a, b = pictures(2, 20, 30, 3)
     assert_close(ssim_map(a, b), ssim_map(b, a), rtol=0, atol=2e-6)
 
 
-def test_nothing_is_more_alike_than_equal(backend):
+def test_nothing_is_more_alike_than_equal(machine):
     a, b = pictures(1, 40, 40, 3)
     assert ssim_map(a, b).abs().max() <= 1 + 1e-6
     assert 0 < ssim(a, b).item() < ssim(a, 0.9 * a + 0.1 * b).item() < 1
 
 
-def test_a_negative_is_unlike(backend):
+def test_a_negative_is_unlike(machine):
     a, _ = pictures(1, 30, 30, 1)
     assert ssim_inside(a, 1 - a).item() < 0
 
 
-def test_flat_pictures_differ_by_their_light_alone(backend):
-    a, b = torch.full((1, 30, 30, 1), 0.3).to(device()), torch.full((1, 30, 30, 1), 0.6).to(device())
+def test_flat_pictures_differ_by_their_light_alone(machine):
+    a, b = torch.full((1, 30, 30, 1), 0.3), torch.full((1, 30, 30, 1), 0.6)
     expected = (2 * 0.3 * 0.6 + 1e-4) / (0.3**2 + 0.6**2 + 1e-4)
     assert ssim_inside(a, b).item() == pytest.approx(expected, abs=5e-4)
 
 
-def test_turning_or_mirroring_both_pictures_changes_nothing(backend):
+def test_turning_or_mirroring_both_pictures_changes_nothing(machine):
     a, b = pictures(1, 21, 34, 3)
     whole = ssim_map(a, b)
     for move in (lambda x: x.flip(1), lambda x: x.flip(2), lambda x: x.transpose(1, 2)):
         assert_close(ssim_map(move(a), move(b)), move(whole), rtol=0, atol=1e-5)
 
 
-def test_channels_and_pictures_are_compared_one_by_one(backend):
+def test_channels_and_pictures_are_compared_one_by_one(machine):
     a, b = pictures(3, 15, 18, 4)
     together = ssim_map(a, b)
     for view in range(3):
@@ -99,7 +92,7 @@ def test_channels_and_pictures_are_compared_one_by_one(backend):
             assert_close(ssim_map(a[part], b[part]), together[part], rtol=0, atol=1e-5)
 
 
-def test_any_batch_shape_is_kept(backend):
+def test_any_batch_shape_is_kept(machine):
     a, b = pictures(6, 12, 13, 3)
     in_two = ssim(a.reshape(2, 3, 12, 13, 3), b.reshape(2, 3, 12, 13, 3))
     assert in_two.shape == (2, 3)
@@ -108,7 +101,7 @@ def test_any_batch_shape_is_kept(backend):
     assert ssim(a[:0], b[:0]).shape == (0,)
 
 
-def test_inside_the_picture_it_is_what_scikit_image_says(backend):
+def test_inside_the_picture_it_is_what_scikit_image_says(machine):
     a, b = pictures(1, 37, 45, 3)
     _, whole = structural_similarity(
         a[0].cpu().numpy(),
@@ -129,7 +122,7 @@ def test_inside_the_picture_it_is_what_scikit_image_says(backend):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_maps_are_those_of_the_definition(backend, shape):
+def test_maps_are_those_of_the_definition(machine, shape):
     a, b = pictures(*shape)
     assert_close(ssim_map(a, b).double(), definition(a, b), rtol=0, atol=1e-5)
 
@@ -137,7 +130,7 @@ def test_maps_are_those_of_the_definition(backend, shape):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gradients_are_those_of_the_definition(kernels, shape):
     a, b = (picture.requires_grad_() for picture in pictures(*shape))
-    by_map = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(a)
+    by_map = torch.randn(shape, generator=torch.Generator().manual_seed(1), device="cpu").to(a)
     ours = torch.autograd.grad(ssim_map(a, b), (a, b), by_map)
     exact = torch.autograd.grad(definition(a, b), (a, b), by_map.double())
     for one, other in zip(ours, exact, strict=True):
@@ -176,7 +169,7 @@ def test_gradients_of_the_maths_in_double_are_derivatives(tmp_path):
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
-def test_a_poisoned_pixel_harms_no_window_but_those_that_hold_it(backend, poison):
+def test_a_poisoned_pixel_harms_no_window_but_those_that_hold_it(machine, poison):
     a, b = pictures(1, 40, 44, 2)
     healthy = ssim_map(a, b)
     a[0, 20, 22, 1] = poison
@@ -203,7 +196,7 @@ def test_numbers_too_large_for_the_squares_are_no_likeness(kernels):
 
 
 def test_two_runs_and_any_number_of_threads_give_the_same_bits(kernels):
-    if kernels == "cuda":
+    if kernels.backend == "cuda":
         pytest.skip("threads are the processor's")
     a, b = (picture.requires_grad_() for picture in pictures(2, 70, 50, 3))
 
@@ -226,13 +219,13 @@ def test_the_operators_keep_torchs_contracts(kernels):
     a, b = (picture.requires_grad_() for picture in pictures(1, 12, 14, 3))
     torch.library.opcheck(
         torch.ops.distill3d.ssim.default,
-        (kernels, a, b, True),
+        (kernels.backend, a, b, True),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
     slopes = torch.rand(4, *a.shape).to(a)
     torch.library.opcheck(
         torch.ops.distill3d.ssim_gradient.default,
-        (kernels, torch.rand_like(a), a.detach(), b.detach(), slopes),
+        (kernels.backend, torch.rand_like(a), a.detach(), b.detach(), slopes),
         test_utils=("test_schema", "test_faketensor"),
     )
 

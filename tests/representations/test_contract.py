@@ -1,40 +1,15 @@
 """What every kind of scene promises; runs on every file in representations/."""
 
-import importlib
-import inspect
-import pkgutil
-
 import pytest
 import torch
 
-import distill3d.representations as folder
 from distill3d.camera import look_at, orbit
-from distill3d.scene import Scene
-
-SMALL = {
-    "gaussians": {"count": 40, "limit": 80, "opacity": 0.5},
-    "voxels": {"resolution": 8, "samples": 24},
-    "mesh": {"subdivisions": 2},
-    "surfels": {"count": 30, "limit": 60, "opacity": 0.5, "radius": 1.0},
-    "vm": {"resolution": 8, "density_rank": 3, "colour_rank": 2, "samples": 24},
-    "triplane": {"resolution": 8, "channels": 4, "width": 8, "samples": 24},
-}
-KINDS = [module.name for module in pkgutil.iter_modules(folder.__path__)]
-
-
-def kind_of(name):
-    module = importlib.import_module(f"distill3d.representations.{name}")
-    (kind,) = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Scene) and value.__module__ == module.__name__
-    ]
-    return kind
+from tests.representations.small import KINDS, OPTIONS, kind_of, start
 
 
 @pytest.fixture(params=KINDS)
 def scene(request):
-    scene = kind_of(request.param).start(seed=1, **SMALL.get(request.param, {}))
+    scene = start(request.param)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in scene.parameters():
@@ -118,7 +93,7 @@ def test_a_saved_state_is_the_same_scene(scene):
 def test_the_seed_decides_the_start():
     for name in KINDS:
         kind = kind_of(name)
-        first, again, other = (kind.start(seed=s, **SMALL.get(name, {})).state_dict() for s in (0, 0, 1))
+        first, again, other = (kind.start(seed=s, **OPTIONS.get(name, {})).state_dict() for s in (0, 0, 1))
         assert all(torch.equal(first[k], again[k]) for k in first)
         assert any(not torch.equal(first[k], other[k]) for k in first)
 
@@ -129,6 +104,8 @@ def test_an_impossible_start_is_refused_with_a_sentence(name):
         "gaussians": {"count": 0},
         "surfels": {"opacity": 1.0},
         "mesh": {"radius": 0.0},
+        "hash_grid": {"width": 0},
+        "mlp": {"layers": 0},
     }
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
         kind_of(name).start(**options.get(name, {"resolution": 1}))

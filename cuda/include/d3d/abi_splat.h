@@ -86,8 +86,8 @@ D3D_EXPORT int32_t d3d_splat_seen_floats(const D3dSplatValues*);
 
 /* Project: footprints, and the number of pairs. The histogram stays for d3d_splat_bin. */
 D3D_EXPORT int64_t d3d_splat_histogram_bytes(const D3dCameras*, int64_t count, const D3dLaunch*);
-D3D_EXPORT int32_t d3d_splat_project(const D3dCameras*, const D3dGaussians*, const D3dSplatValues*, const D3dFootprints*,
-                                     void* histogram, int64_t* needed, const D3dLaunch*);
+D3D_EXPORT int32_t d3d_splat_project(const D3dCameras*, const D3dGaussians*, const D3dSplatValues*,
+                                     const D3dFootprints*, void* histogram, int64_t* needed, const D3dLaunch*);
 
 /* Bin: each tile's splats, front to back. */
 D3D_EXPORT int64_t d3d_splat_bin_bytes(const D3dCameras*, int64_t count, int64_t capacity, const D3dLaunch*);

@@ -1,10 +1,12 @@
 /* The C interface of surfels. See abi.h for the rules; distill3d/ops/_surfels_kernels.py mirrors this file.
  *
- * The order of calls: project, bin, render, gradient.
+ * The order of calls: d3d_surfels_project, d3d_splat_bin, d3d_surfels_render, d3d_surfels_gradient. Footprints and
+ * pairs are those of abi_splat.h: `splats` are ellipses, each around all that can be seen of a surfel, and `seen` is
+ * [views, count, D3D_SURFEL_FLOATS]. The histogram has d3d_splat_histogram_bytes.
  */
 #pragma once
 
-#include "abi.h"
+#include "abi_splat.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,20 +24,8 @@ typedef struct D3dSurfels {
     const float* probe;     /* [views, count, 2] added to the centres in pixels, or null */
 } D3dSurfels;
 
-#define D3D_SURFEL_FLOATS 21
-
-typedef struct D3dSurfelFootprints {
-    float* surfels;      /* [views, count, D3D_SURFEL_FLOATS]: d3d::Surfel and d3d::Bound */
-    float* radius_px;    /* [views, count] */
-    int32_t* first_slot; /* [views * count + 1]: where each footprint's pairs begin, by footprint */
-} D3dSurfelFootprints;
-
-typedef struct D3dSurfelPairs {
-    int64_t capacity;    /* pairs that there is room for */
-    int64_t* needed;     /* [1], where arrays lie: pairs that there are. More than capacity: no tile has a surfel */
-    int32_t* tile_start; /* [views * tiles + 1]: where each tile's pairs begin, by tile and then front to back */
-    int32_t* pairs;      /* [capacity, 2]: the surfel, and the pair's slot by footprint */
-} D3dSurfelPairs;
+/* Floats of a d3d::Surfel. */
+#define D3D_SURFEL_FLOATS 14
 
 typedef struct D3dSurfelImages {
     float* colours;       /* [views, height, width, channels] */
@@ -61,28 +51,18 @@ typedef struct D3dSurfelGradients {
     float* probe; /* [views, count, 2] */
 } D3dSurfelGradients;
 
-/* Pixels along a tile's edge, for the size of tile_start. */
-D3D_EXPORT int32_t d3d_surfels_tile_px(void);
-
-/* Project: footprints, and the number of pairs. The histogram stays for d3d_surfels_bin. */
-D3D_EXPORT int64_t d3d_surfels_histogram_bytes(const D3dCameras*, int64_t count, const D3dLaunch*);
-D3D_EXPORT int32_t d3d_surfels_project(const D3dCameras*, const D3dSurfels*, const D3dSurfelFootprints*, void* histogram,
+D3D_EXPORT int32_t d3d_surfels_project(const D3dCameras*, const D3dSurfels*, const D3dFootprints*, void* histogram,
                                        int64_t* needed, const D3dLaunch*);
 
-/* Bin: each tile's surfels, front to back. */
-D3D_EXPORT int64_t d3d_surfels_bin_bytes(const D3dCameras*, int64_t count, int64_t capacity, const D3dLaunch*);
-D3D_EXPORT int32_t d3d_surfels_bin(const D3dCameras*, int64_t count, const D3dSurfelFootprints*, void* histogram,
-                                   const D3dSurfelPairs*, void* workspace, const D3dLaunch*);
-
 D3D_EXPORT int64_t d3d_surfels_render_bytes(int32_t channels, const D3dLaunch*);
-D3D_EXPORT int32_t d3d_surfels_render(const D3dCameras*, const D3dSurfels*, const D3dSurfelFootprints*,
-                                      const D3dSurfelPairs*, const D3dSurfelImages*, void* workspace,
-                                      const D3dLaunch*);
+D3D_EXPORT int32_t d3d_surfels_render(const D3dCameras*, const D3dSurfels*, const D3dFootprints*, const D3dPairs*,
+                                      const D3dSurfelImages*, void* workspace, const D3dLaunch*);
 
+/* Of the images, only the state is read. */
 D3D_EXPORT int64_t d3d_surfels_gradient_bytes(int32_t channels, int64_t views, int64_t count, int64_t capacity,
                                               const D3dLaunch*);
-D3D_EXPORT int32_t d3d_surfels_gradient(const D3dCameras*, const D3dSurfels*, const D3dSurfelFootprints*,
-                                        const D3dSurfelPairs*, const D3dSurfelImages*, const D3dSurfelImageGradients*,
+D3D_EXPORT int32_t d3d_surfels_gradient(const D3dCameras*, const D3dSurfels*, const D3dFootprints*, const D3dPairs*,
+                                        const D3dSurfelImages*, const D3dSurfelImageGradients*,
                                         const D3dSurfelGradients*, void* workspace, const D3dLaunch*);
 
 #ifdef __cplusplus

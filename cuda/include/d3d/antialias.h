@@ -44,8 +44,17 @@ template <class S>
 struct Surface {
     const Vector<S>* points;
     const int32_t *faces, *opposite;
+    int64_t point_count, corner_count;
 
-    D3D_INLINE Vector<S> point(int32_t corner) const { return points[faces[corner]]; }
+    // NaN where there is none.
+    D3D_INLINE Vector<S> point(int32_t corner) const {
+        int64_t index = faces[corner];
+        return index >= 0 && index < point_count ? points[index] : Vector<S>{S(NAN), S(NAN), S(NAN)};
+    }
+    D3D_INLINE int32_t across(int32_t corner) const {
+        int32_t other = opposite[corner];
+        return other >= 0 && other < corner_count ? other : NO_EDGE;
+    }
 };
 
 // The edge opposite a corner, and on which side of it that corner lies.
@@ -64,7 +73,7 @@ struct Edge {
 // Whether the surface ends at the edge opposite a corner, or folds back there, as the camera sees it.
 template <class S>
 D3D_INLINE bool is_silhouette(const Surface<S>& surface, int32_t corner, const Vector<S>& normal) {
-    int32_t other = surface.opposite[corner];
+    int32_t other = surface.across(corner);
     return other < 0 || !(dot(normal, surface.point(other)) < 0);
 }
 
@@ -101,7 +110,7 @@ D3D_INLINE Crossing<S> find_crossing(const Surface<S>& surface, int32_t face, co
         if (exit.corner == NO_EDGE) return exit;
         if (is_silhouette(surface, exit.corner, normal))
             return crosses_rows(normal, fx, fy) == along_row ? exit : Crossing<S>{S(2), NO_EDGE};
-        entry = surface.opposite[exit.corner];
+        entry = surface.across(exit.corner);
         face = entry / 3;
     }
     return {S(2), NO_EDGE};

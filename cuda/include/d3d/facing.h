@@ -16,7 +16,8 @@ struct Sight {
 template <class F, class S>
 D3D_INLINE Sight<F> sight(const F (&mean)[3], const Camera<S>& camera) {
     Sight<F> s;
-    const auto &r = camera.rotation, &t = camera.translation;
+    const auto& r = camera.rotation;
+    const auto& t = camera.translation;
     for (int i = 0; i < 3; i++) s.unit[i] = mean[i] + (r[0][i] * t[0] + r[1][i] * t[1] + r[2][i] * t[2]);
     s.inverse_length = 1 / square_root(s.unit[0] * s.unit[0] + s.unit[1] * s.unit[1] + s.unit[2] * s.unit[2]);
     for (int i = 0; i < 3; i++) s.unit[i] *= s.inverse_length;
@@ -80,7 +81,8 @@ D3D_INLINE void normal(const Gaussian<F>& g, const Camera<S>& camera, F (&chosen
 
 // Adds to the quaternion's gradient.
 template <class F, class S>
-D3D_INLINE void normal_gradient(const Gaussian<F>& g, const Camera<S>& camera, const F (&by_normal)[3], F (&by_wxyz)[4]) {
+D3D_INLINE void normal_gradient(const Gaussian<F>& g, const Camera<S>& camera, const F (&by_normal)[3],
+                                F (&by_wxyz)[4]) {
     F chosen[3], seen[3], turn[3][3], from_normal[4];
     normal(g, camera, chosen, seen);
     for (int i = 0; i < 3; i++)

@@ -5,8 +5,10 @@
 
 #include "lane.h"
 
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #define D3D_UNROLL _Pragma("unroll")
+#elif defined(__CUDACC__)
+#define D3D_UNROLL
 #else
 #define D3D_UNROLL _Pragma("GCC unroll 8")
 #endif

@@ -120,11 +120,24 @@ D3D_INLINE Mask<F> covers(const Sample<F>& s, float near, float far) {
            (s.inverse_depth * far >= 1);
 }
 
+struct Hit {
+    float barycentric[3], depth;
+};
+
+// What the pixel at (column, row) of the picture sees of the triangle.
+D3D_INLINE Hit hit_at(const Triangle& t, int column, int row) {
+    Sample<float> s = sample(t, float(column - t.left), float(row - t.top));
+    float kept[3], total = 0;
+    for (int i = 0; i < 3; i++) kept[i] = greater(s.share[i], 0.f), total += kept[i];
+    return {{kept[0] / total, kept[1] / total, kept[2] / total}, 1 / s.inverse_depth};
+}
+
 // How a barycentric changes with the pixel's position: b = w / s for s = 1 / depth, so db = (dw - b ds) / s.
-template <class F>
-D3D_INLINE void derivatives(const Triangle& t, int corner, F barycentric, F depth, F (&by_pixel)[2]) {
-    by_pixel[0] = depth * (t.share[corner].by_column - barycentric * t.inverse_depth.by_column);
-    by_pixel[1] = depth * (t.share[corner].by_row - barycentric * t.inverse_depth.by_row);
+D3D_INLINE void write_derivatives(const Triangle& t, const Hit& hit, float* out) {
+    for (int i = 0; i < 3; i++) {
+        out[2 * i] = hit.depth * (t.share[i].by_column - hit.barycentric[i] * t.inverse_depth.by_column);
+        out[2 * i + 1] = hit.depth * (t.share[i].by_row - hit.barycentric[i] * t.inverse_depth.by_row);
+    }
 }
 
 // Σ (∂L/∂w_i) w_j over a triangle's pixels in one view.
@@ -142,7 +155,8 @@ D3D_INLINE void add_pixel(ShareSums<F>& sums, const F (&b)[3], F depth, const F 
 }
 
 // The gradient of the camera-space corners p, added to by_p; nothing where they have no volume.
-D3D_INLINE void corner_gradient(const double (&p)[3][3], const ShareSums<float>& sums, double (&by_p)[3][3]) {
+template <class S>
+D3D_INLINE void corner_gradient(const double (&p)[3][3], const ShareSums<S>& sums, double (&by_p)[3][3]) {
     double rows[3][3];
     double volume = invert(p, rows);
     if (!(volume - volume == 0) || volume == 0) return;

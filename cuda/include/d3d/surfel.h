@@ -17,32 +17,43 @@ constexpr float DISTORTION_NEAR = 0.2f, DISTORTION_FAR = 1000.f;
 // The paper's mapped depth is far / (far - near) (1 - near / z): it differs from another's by this times 1 / z.
 constexpr float MAPPED = DISTORTION_FAR * DISTORTION_NEAR / (DISTORTION_FAR - DISTORTION_NEAR);
 
+// Where a pixel's ray meets a surfel.
 template <class F>
-struct SurfelFragment {
-    F dx, dy;             // from the projected centre, px
-    F s[2], inverse_l;    // affine coordinates, and 1 / L
-    F exponent, z, inverse_z, alpha;
-    Mask<F> met;          // the ray's meeting with the plane counts, not the low-pass filter
+struct Meeting {
+    F dx, dy;            // from the projected centre, px
+    F s[2], inverse_l;   // affine coordinates, and 1 / L
+    F exponent, z, inverse_z;
+    Mask<F> on_plane;    // the meeting with the plane counts, not the low-pass filter
+};
+
+template <class F>
+struct SurfelFragment : Meeting<F> {
+    F alpha;
     Mask<F> seen, clamped;
 };
 
 template <class F, class S>
-D3D_INLINE SurfelFragment<F> evaluate(const Surfel<S>& g, F x, S y, S near) {
+D3D_INLINE Meeting<F> meet(const Surfel<S>& g, F x, F y, S near) {
+    Meeting<F> m;
+    m.dx = x - g.x, m.dy = y - g.y;
+    m.s[0] = g.inverse[0] * m.dx + g.inverse[1] * m.dy;
+    m.s[1] = g.inverse[2] * m.dx + g.inverse[3] * m.dy;
+    F l = 1 - g.k[0] * m.s[0] - g.k[1] * m.s[1];
+    m.inverse_l = 1 / l;
+    F plane = S(0.5) * (m.s[0] * m.s[0] + m.s[1] * m.s[1]) * (m.inverse_l * m.inverse_l);
+    F filter = m.dx * m.dx + m.dy * m.dy;
+    F z = g.depth * m.inverse_l;
+    m.on_plane = (plane <= filter) & (z >= near);
+    m.exponent = select(m.on_plane, plane, filter);
+    m.z = select(m.on_plane, z, fill<F>(g.depth));
+    m.inverse_z = select(m.on_plane, l * g.inverse_depth, fill<F>(g.inverse_depth));
+    return m;
+}
+
+template <class F, class S>
+D3D_INLINE SurfelFragment<F> evaluate(const Surfel<S>& g, F x, F y, S near) {
     SurfelFragment<F> f;
-    S dy = y - g.y;
-    f.dx = x - g.x;
-    f.dy = fill<F>(dy);
-    f.s[0] = g.inverse[0] * f.dx + g.inverse[1] * dy;
-    f.s[1] = g.inverse[2] * f.dx + g.inverse[3] * dy;
-    F l = 1 - g.k[0] * f.s[0] - g.k[1] * f.s[1];
-    f.inverse_l = 1 / l;
-    F plane = S(0.5) * (f.s[0] * f.s[0] + f.s[1] * f.s[1]) * (f.inverse_l * f.inverse_l);
-    F filter = f.dx * f.dx + dy * dy;
-    F z = g.depth * f.inverse_l;
-    f.met = (plane <= filter) & (z >= near);
-    f.exponent = select(f.met, plane, filter);
-    f.z = select(f.met, z, fill<F>(g.depth));
-    f.inverse_z = select(f.met, l * g.inverse_depth, fill<F>(g.inverse_depth));
+    static_cast<Meeting<F>&>(f) = meet(g, x, y, near);
     F unclamped = g.opacity * exponential(-f.exponent);
     f.clamped = unclamped > S(ALPHA_MAX);
     f.alpha = lesser(unclamped, fill<F>(ALPHA_MAX));
@@ -81,61 +92,75 @@ D3D_INLINE F distortion_of(const SurfelPixel<F>& pixel) {
     return Scalar<F>(MAPPED * MAPPED) * (alpha * pixel.mm - pixel.m * pixel.m);
 }
 
-// `behind` is as in splat.h. The distortion's derivative by a weight is (by_mm m + by_m) m + by_one.
+// What a pixel's depth, median depth and distortion ask of the surfels. The distortion's derivative by a weight is
+// (by_mm m + by_m) m + by_one.
 template <class F>
-struct SurfelPixelGradient {
-    F transmittance, behind, last, median_place, by_depth, by_median, by_one, by_m, by_mm;
+struct DepthGradient {
+    F median_place, by_depth, by_median, by_one, by_m, by_mm;
 };
 
 template <class F>
-D3D_INLINE void distortion_gradient(SurfelPixelGradient<F>& pixel, F by_distortion, F m, F mm) {
+D3D_INLINE void distortion_gradient(DepthGradient<F>& by, F by_distortion, F transmittance, F m, F mm) {
     F scaled = Scalar<F>(MAPPED * MAPPED) * by_distortion;
-    pixel.by_one = scaled * mm;
-    pixel.by_m = -2 * scaled * m;
-    pixel.by_mm = scaled * (1 - pixel.transmittance);
+    by.by_one = scaled * mm;
+    by.by_m = -2 * scaled * m;
+    by.by_mm = scaled * (1 - transmittance);
+}
+
+// The part of a pixel in one surfel: its weight, by which colours and normal receive the pixel's gradient, and
+// g = alpha dL/dalpha.
+template <class F>
+struct SurfelPart {
+    F weight, g;
+};
+
+// Undoes `blend`. `shade` is <colour and normal, gradient> at the pixel.
+template <class F, class S>
+D3D_INLINE SurfelPart<F> unblend(PixelGradient<F>& pixel, const DepthGradient<F>& by, const SurfelFragment<F>& f,
+                                 F shade, S origin, S place) {
+    Mask<F> draws = f.seen & (pixel.last >= place);
+    F alpha = select(draws, f.alpha, F{});
+    F inverse = 1 / (1 - alpha);
+    F before = pixel.transmittance * inverse;
+    F m = f.inverse_z - origin;
+    shade += by.by_depth * f.z + (by.by_mm * m + by.by_m) * m + by.by_one;
+    SurfelPart<F> part;
+    part.weight = alpha * before;
+    part.g = select(f.clamped, F{}, alpha * (before * shade - pixel.behind * inverse));
+    pixel.behind += part.weight * shade;
+    pixel.transmittance = before;
+    return part;
 }
 
 // Sums over a surfel's pixels. λ is the pull on the place of the surface point in the picture.
 template <class F>
 struct SurfelMoments {
-    F one;      // of g = alpha dL/dalpha
+    F one;      // of g
     F x, y;     // of λ
     F j[2][2];  // of λ sᵀ
     F k[2];     // of dL/dL s
     F depth;    // of dL/d(1 / z) / z
 };
 
-// Undoes `blend`. `shade` is <colour and normal, gradient> at the pixel; returns the weight, by which these receive
-// the pixel's gradient.
 template <class F, class S>
-D3D_INLINE F unblend(SurfelPixelGradient<F>& pixel, SurfelMoments<F>& moments, const Surfel<S>& surfel,
-                     const SurfelFragment<F>& f, F shade, S origin, S place) {
-    Mask<F> draws = f.seen & (pixel.last >= place);
-    F alpha = select(draws, f.alpha, F{});
-    F inverse = 1 / (1 - alpha);
-    F before = pixel.transmittance * inverse;
-    F weight = alpha * before;
+D3D_INLINE void add(SurfelMoments<F>& moments, const Surfel<S>& surfel, const Meeting<F>& f, const SurfelPart<F>& part,
+                    const DepthGradient<F>& by, S origin, S place) {
+    const F g = part.g;
     F m = f.inverse_z - origin;
-    shade += pixel.by_depth * f.z + (pixel.by_mm * m + pixel.by_m) * m + pixel.by_one;
-    F g = select(f.clamped, F{}, alpha * (before * shade - pixel.behind * inverse));
-    pixel.behind += weight * shade;
-    pixel.transmittance = before;
-
-    F by_z = weight * pixel.by_depth + select(pixel.median_place == place, pixel.by_median, F{});
-    F by_inverse_z = weight * (2 * pixel.by_mm * m + pixel.by_m) - by_z * f.z * f.z;
+    F by_z = part.weight * by.by_depth + select(by.median_place == place, by.by_median, F{});
+    F by_inverse_z = part.weight * (2 * by.by_mm * m + by.by_m) - by_z * f.z * f.z;
     F by_l = 2 * g * f.exponent * f.inverse_l + by_inverse_z * surfel.inverse_depth;
     F pull = g * f.inverse_l * f.inverse_l;
-    F s0 = select(f.met, f.s[0], F{}), s1 = select(f.met, f.s[1], F{});
+    F s0 = select(f.on_plane, f.s[0], F{}), s1 = select(f.on_plane, f.s[1], F{});
     F by_s0 = -pull * s0 - surfel.k[0] * by_l, by_s1 = -pull * s1 - surfel.k[1] * by_l;
-    F x = select(f.met, surfel.inverse[0] * by_s0 + surfel.inverse[2] * by_s1, -2 * g * f.dx);
-    F y = select(f.met, surfel.inverse[1] * by_s0 + surfel.inverse[3] * by_s1, -2 * g * f.dy);
-    by_l = select(f.met, by_l, F{});
+    F x = select(f.on_plane, surfel.inverse[0] * by_s0 + surfel.inverse[2] * by_s1, -2 * g * f.dx);
+    F y = select(f.on_plane, surfel.inverse[1] * by_s0 + surfel.inverse[3] * by_s1, -2 * g * f.dy);
+    by_l = select(f.on_plane, by_l, F{});
     moments.one += g, moments.x += x, moments.y += y;
     moments.j[0][0] += x * s0, moments.j[0][1] += x * s1;
     moments.j[1][0] += y * s0, moments.j[1][1] += y * s1;
     moments.k[0] += by_l * s0, moments.k[1] += by_l * s1;
     moments.depth += by_inverse_z * f.inverse_z;
-    return weight;
 }
 
 // The moments are those of the inverse map, hence the signs.

@@ -8,7 +8,7 @@
 // planes (equations 8 to 10) in the frame of the centre.
 #pragma once
 
-#include "project.h"
+#include "splat.h"
 
 namespace d3d {
 
@@ -32,23 +32,17 @@ struct Surfel {
     S normal[3];   // world, facing the camera
 };
 
-// An ellipse that holds all that can be seen of a surfel: dᵀ [[a, b], [b, c]] d <= 1 about (x, y).
-template <class S>
-struct Bound {
-    S x, y, a, b, c, reach_x, reach_y;
-};
-
 template <class F>
 struct SurfelFootprint {
     Surfel<F> surfel;
-    Bound<F> bound;
+    Splat<F> bound;  // an ellipse that holds all that can be seen of it, as a splat of the same place
     F radius;
     Mask<F> drawn;
 };
 
 // What both directions need: the plane in the camera's frame and in the picture.
 template <class F>
-struct Plane {
+struct SurfelPlane {
     F point[3], inverse_depth, tan_x, tan_y;
     F unit[4], inverse_length, turn[3][3];  // the quaternion normalised, and its matrix
     F axis[2][3];                           // the disc's axes of one standard deviation, camera frame
@@ -56,8 +50,8 @@ struct Plane {
 };
 
 template <class F, class S>
-D3D_INLINE Plane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
-    Plane<F> p;
+D3D_INLINE SurfelPlane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
+    SurfelPlane<F> p;
     const auto& r = camera.rotation;
     for (int i = 0; i < 3; i++)
         p.point[i] = r[i][0] * g.mean[0] + r[i][1] * g.mean[1] + r[i][2] * g.mean[2] + camera.translation[i];
@@ -81,7 +75,7 @@ D3D_INLINE Plane<F> plane_of(const SurfelShape<F>& g, const Camera<S>& camera) {
 
 // The centre's position along the normal, which faces away from the camera where this is positive.
 template <class F, class S>
-D3D_INLINE F height_of(const Plane<F>& p, const Camera<S>& camera) {
+D3D_INLINE F height_of(const SurfelPlane<F>& p, const Camera<S>& camera) {
     const auto& r = camera.rotation;
     F along = F{};
     for (int i = 0; i < 3; i++)
@@ -93,7 +87,8 @@ D3D_INLINE F height_of(const Plane<F>& p, const Camera<S>& camera) {
 // t = 1 - reach² k², the first is an ellipse about -(reach² / t) J k with the covariance
 // (reach² / t) (J Jᵀ + (reach² / t) (J k)(J k)ᵀ); adding filter_px² / t to that makes room for the second.
 template <class F, class S>
-D3D_INLINE Bound<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px, F& radius) {
+D3D_INLINE Splat<F> bound_of(const SurfelPlane<F>& p, const Camera<S>& camera, F x, F y, F reach, F filter_px,
+                             F& radius) {
     F t = 1 - reach * reach * (p.k[0] * p.k[0] + p.k[1] * p.k[1]);
     Mask<F> bounded = t > S(1 - CROSSING * CROSSING);
     F inverse_t = 1 / t, grown = reach * reach * inverse_t;
@@ -106,11 +101,11 @@ D3D_INLINE Bound<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F 
     S half_width = camera.width / 2, half_height = camera.height / 2;
     F everywhere = fill<F>(half_width * half_width + half_height * half_height);
     xx = select(bounded, xx, everywhere), yy = select(bounded, yy, everywhere), xy = select(bounded, xy, F{});
-    Bound<F> b;
+    Splat<F> b;
     b.x = select(bounded, x - grown * aside_x, fill<F>(half_width));
     b.y = select(bounded, y - grown * aside_y, fill<F>(half_height));
     F inverse = 1 / (xx * yy - xy * xy);
-    b.a = yy * inverse, b.b = -xy * inverse, b.c = xx * inverse;
+    b.a = yy * inverse, b.b = -xy * inverse, b.c = xx * inverse, b.cutoff = fill<F>(0.5);
     b.reach_x = square_root(xx), b.reach_y = square_root(yy);
     F half_difference = S(0.5) * (xx - yy);
     radius = square_root(S(0.5) * (xx + yy) + square_root(half_difference * half_difference + xy * xy));
@@ -119,7 +114,7 @@ D3D_INLINE Bound<F> bound_of(const Plane<F>& p, const Camera<S>& camera, F x, F 
 
 template <class F, class S>
 D3D_INLINE SurfelFootprint<F> project(const SurfelShape<F>& g, const Camera<S>& camera, F probe_x, F probe_y) {
-    Plane<F> p = plane_of(g, camera);
+    SurfelPlane<F> p = plane_of(g, camera);
     SurfelFootprint<F> f;
     Surfel<F>& s = f.surfel;
     s.x = camera.fx * p.tan_x + camera.cx + probe_x;
@@ -143,7 +138,8 @@ D3D_INLINE SurfelFootprint<F> project(const SurfelShape<F>& g, const Camera<S>& 
     F cutoff = logarithm(g.opacity * (1 / S(ALPHA_MIN)));
     F reach = select(met, square_root(2 * cutoff), F{});
     f.bound = bound_of(p, camera, s.x, s.y, reach, square_root(cutoff), f.radius);
-    const Bound<F>& b = f.bound;
+    Splat<F>& b = f.bound;
+    b.opacity = s.opacity, b.depth = s.depth;
     F sum = s.x + s.y + determinant + b.a + b.b + b.c + f.radius + g.scale[0] + g.scale[1];
     for (int i = 0; i < 4; i++) sum += p.unit[i];
     Mask<F> in_depth = (s.depth >= camera.near) & (s.depth <= camera.far);
@@ -183,7 +179,7 @@ D3D_INLINE void wxyz_gradient(const F (&unit)[4], F inverse_length, const F (&m)
 template <class F, class S>
 D3D_INLINE SurfelGradient<F> project_gradient(const SurfelShape<F>& g, const Camera<S>& camera,
                                               const PlaneGradient<F>& by) {
-    Plane<F> p = plane_of(g, camera);
+    SurfelPlane<F> p = plane_of(g, camera);
     const auto& r = camera.rotation;
     SurfelGradient<F> out;
     F turn[3][3], by_tan_x = camera.fx * by.x, by_tan_y = camera.fy * by.y, over_depth = F{};

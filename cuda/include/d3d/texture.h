@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "abi_texture.h"
 #include "lane.h"
 
 namespace d3d {
@@ -86,6 +87,62 @@ D3D_INLINE Span<S> between_levels(S level, int32_t levels) {
     S inside = lesser(greater(level, S(0)), end), below = floor(inside);
     int32_t first = int32_t(below);
     return {first, first + 1 < levels ? first + 1 : first, inside - below, slope};
+}
+
+// Textures and the places where they are read.
+struct Reader {
+    D3dPyramid pyramid;
+    D3dSamples samples;
+
+    D3D_INLINE bool usable(int64_t sample) const {
+        const float* uv = samples.uv + 2 * sample;
+        return finite(uv[0]) && finite(uv[1]) && (!samples.level || finite(samples.level[sample]));
+    }
+    D3D_INLINE Span<float> levels(int64_t sample) const {
+        return between_levels(samples.level ? samples.level[sample] : 0.f, pyramid.levels);
+    }
+    D3D_INLINE Cell<float> cell(int64_t sample, int32_t level) const {
+        const float* uv = samples.uv + 2 * sample;
+        return cell_of(uv[0], uv[1], level_of(pyramid.width, pyramid.height, level), pyramid.repeats);
+    }
+    D3D_INLINE const float* texture(int64_t sample) const {
+        return pyramid.values + sample / samples.per_texture * pyramid.texels * pyramid.channels;
+    }
+    D3D_INLINE int64_t count() const { return pyramid.count * samples.per_texture; }
+
+    D3D_INLINE void add(int64_t sample, const Cell<float>& cell, float weight, float* out) const {
+        for (int corner = 0; corner < 4; corner++) {
+            const float* texel = texture(sample) + cell.texel(corner) * pyramid.channels;
+            float share = weight * cell.weight(corner);
+            for (int c = 0; c < pyramid.channels; c++) out[c] += share * texel[c];
+        }
+    }
+
+    // <by_out, value>, and its derivatives by u and v.
+    D3D_INLINE void along(int64_t sample, const Cell<float>& cell, const float* by_out, float (&out)[3]) const {
+        out[0] = out[1] = out[2] = 0;
+        for (int corner = 0; corner < 4; corner++) {
+            const float* texel = texture(sample) + cell.texel(corner) * pyramid.channels;
+            float product = 0;
+            for (int c = 0; c < pyramid.channels; c++) product += by_out[c] * texel[c];
+            out[0] += cell.weight(corner) * product;
+            out[1] += cell.weight_by_u(corner) * product;
+            out[2] += cell.weight_by_v(corner) * product;
+        }
+    }
+};
+
+D3D_INLINE void sample_gradient(const Reader& reader, int64_t sample, const float* by_out, const D3dTextureGradients& by) {
+    float* by_uv = by.uv + 2 * sample;
+    by_uv[0] = by_uv[1] = 0;
+    if (by.level) by.level[sample] = 0;
+    if (!reader.usable(sample)) return;
+    Span<float> levels = reader.levels(sample);
+    float near[3], far[3];
+    reader.along(sample, reader.cell(sample, levels.first), by_out, near);
+    reader.along(sample, reader.cell(sample, levels.last), by_out, far);
+    for (int i = 0; i < 2; i++) by_uv[i] = near[1 + i] + levels.weight * (far[1 + i] - near[1 + i]);
+    if (by.level) by.level[sample] = levels.slope * (far[0] - near[0]);
 }
 
 }  // namespace d3d

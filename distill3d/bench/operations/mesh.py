@@ -47,7 +47,7 @@ def _case(
     channels: int = 3,
     targets: tuple[Target, ...] = (),
     definition: bool = False,
-    at: float = 0.0,
+    at: int = 0,
 ) -> Case:
     def prepare(device: torch.device) -> Work:
         vertices, faces = sphere(triangles, device)
@@ -75,7 +75,7 @@ def _case(
         )
 
     count = f"{triangles / 1000:g}k"
-    size = f"{views} × {side}², {count} triangles"
+    size = f"{views} × {side}², {count} triangles" + (f", {channels} channels" if channels != 3 else "")
     return Case("mesh", size, prepare, definition, (), targets, at)
 
 

@@ -57,22 +57,22 @@ def _case(
     channels: int = 3,
     targets: tuple[Target, ...] = (),
     definition: bool = False,
-    at: float = 0.0,
+    at: int = 0,
 ) -> Case:
     def prepare(device: torch.device) -> Work:
         gaussians = ball(count, channels, device)
         cameras = turntable(views, width=side, height=side).to(device)
-        leaves = [values.requires_grad_() for values in gaussians]
+        means, wxyz, scales, opacities, colours = (values.requires_grad_() for values in gaussians)
 
         def run() -> list[Tensor]:
-            images = splat(*leaves, cameras)
+            images = splat(means, wxyz, scales, opacities, colours, cameras)
             return [images.colours, images.alpha]
 
         with torch.no_grad():
             fragments = _covered_pixels(gaussians, cameras)
         per_fragment = FORWARD_FLOPS + BACKWARD_FLOPS + CHANNEL_FLOPS * channels
         floats = views * (2 * count * (11 + channels) + 2 * side**2 * (channels + 1))
-        return Work(leaves, run, fragments * per_fragment + views * count * SPLAT_FLOPS, 4 * floats)
+        return Work(gaussians, run, fragments * per_fragment + views * count * SPLAT_FLOPS, 4 * floats)
 
     size = f"{views} × {side}², {count // 1000}k, {channels} channels"
     return Case("splat", size, prepare, definition, ("gsplat",), targets, at)

@@ -13,7 +13,7 @@ BYTES = 4 * ((2 + 1 + 4) + (4 + 2 + 2))
 """Two pictures to a number and four slopes, and those with the pictures to two gradients."""
 
 
-def _case(views: int, side: int, channels: int, *, at: float = 0.0, definition: bool = True) -> Case:
+def _case(views: int, side: int, channels: int, *, at: int = 0, definition: bool = True) -> Case:
     def prepare(device: torch.device) -> Work:
         a, b = (random(views, side, side, channels, device=device, seed=seed) for seed in (0, 1))
         a.requires_grad_()

@@ -1,0 +1,73 @@
+// Textures sampled between texels and levels, a thread for each sample; back, lanes in one cell add up first.
+
+#include "d3d/texture.h"
+#include "scatter.h"
+
+using namespace d3d;
+
+namespace {
+
+constexpr int THREADS = 256;
+
+__global__ void read(Reader reader, float* out) {
+    const int64_t sample = thread_of_grid();
+    const int channels = reader.pyramid.channels;
+    if (sample >= reader.count()) return;
+    float* value = out + sample * channels;
+    for (int c = 0; c < channels; c++) value[c] = 0;
+    if (!reader.usable(sample)) return;
+    Span<float> levels = reader.levels(sample);
+    reader.add(sample, reader.cell(sample, levels.first), 1 - levels.weight, value);
+    if (levels.weight > 0) reader.add(sample, reader.cell(sample, levels.last), levels.weight, value);
+}
+
+__global__ void to_coordinates(Reader reader, const float* by_out, D3dTextureGradients by) {
+    const int64_t sample = thread_of_grid();
+    if (sample < reader.count()) sample_gradient(reader, sample, by_out + sample * reader.pyramid.channels, by);
+}
+
+// Into the nearer or the farther of each sample's levels.
+__global__ void to_texels(Reader reader, bool farther, const float* by_out, float* by_values) {
+    const int64_t sample = thread_of_grid();
+    const int channels = reader.pyramid.channels;
+    Cell<float> cell{};
+    float share = 0;
+    int64_t first = 0;
+    if (sample < reader.count() && reader.usable(sample)) {
+        Span<float> levels = reader.levels(sample);
+        cell = reader.cell(sample, farther ? levels.last : levels.first);
+        share = farther ? levels.weight : 1 - levels.weight;
+        first = sample / reader.samples.per_texture * reader.pyramid.texels;
+    }
+    const int64_t key = share > 0 ? first + cell.texel(0) : -1;
+    for (int c = 0; c < channels; c++) {
+        float by = share > 0 ? share * by_out[sample * channels + c] : 0, parts[4];
+        for (int corner = 0; corner < 4; corner++) parts[corner] = by * cell.weight(corner);
+        if (gather_lanes(key, parts))
+            for (int corner = 0; corner < 4; corner++)
+                atomicAdd(by_values + (first + cell.texel(corner)) * channels + c, parts[corner]);
+    }
+}
+
+}  // namespace
+
+int32_t d3d_texture(const D3dPyramid* pyramid, const D3dSamples* samples, float* out, const D3dLaunch* launch) {
+    Stream stream(*launch);
+    Reader reader{*pyramid, *samples};
+    stream.run(read, Grid::over(reader.count(), THREADS), reader, out);
+    return stream.status();
+}
+
+int64_t d3d_texture_gradient_bytes(const D3dPyramid*, const D3dSamples*, const D3dLaunch*) { return 0; }
+
+int32_t d3d_texture_gradient(const D3dPyramid* pyramid, const D3dSamples* samples, const float* by_out,
+                             const D3dTextureGradients* by, void*, const D3dLaunch* launch) {
+    Stream stream(*launch);
+    Reader reader{*pyramid, *samples};
+    const Grid grid = Grid::over(reader.count(), THREADS);
+    stream.zero(by->values, pyramid->count * pyramid->texels * pyramid->channels * int64_t(sizeof(float)));
+    stream.run(to_coordinates, grid, reader, by_out, *by);
+    stream.run(to_texels, grid, reader, false, by_out, by->values);
+    if (pyramid->levels > 1) stream.run(to_texels, grid, reader, true, by_out, by->values);
+    return stream.status();
+}
