@@ -27,8 +27,8 @@ EVERY = 16
 """Steps between two updates of the occupancy grid."""
 DECAY = 0.9
 """What is left of a cell's remembered density after an update that finds none."""
-FAINTEST = 5e-3
-"""Alpha of one step under which a cell counts as empty."""
+FAINTEST = 0.1
+"""Density per world unit under which a cell counts as empty."""
 RAYS_AT_ONCE = 2**16
 """Rays that are drawn together where no gradients are kept."""
 
@@ -90,7 +90,7 @@ class Field(Scene):
         """The cells that may hold something, axes z, y, x: those that did, and their neighbours."""
         if self._occupied is None or self._occupied.device != self.remembered.device:
             inside = _touches_ball(CELLS, self.remembered.device)
-            dense = inside & (self.remembered * self.step > FAINTEST)
+            dense = inside & (self.remembered > FAINTEST)
             near = nn.functional.max_pool3d(dense.float(), 3, stride=1, padding=1) > 0
             self._occupied = near & inside
         return self._occupied

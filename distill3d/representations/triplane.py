@@ -1,4 +1,4 @@
-"""Features on three planes, summed and decoded by a small network. Chan et al. 2022, EG3D (2112.07945)."""
+"""Features on three planes, summed, and a small decoder. Chan et al. 2022, EG3D (arXiv 2112.07945)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Voxels(Field):
     """A dense voxel grid over [-1, 1]³: density and colour at its corners, interpolated between them."""
 
     def __init__(
-        self, raw_density: Float[Tensor, "Z Y X"], colour_logits: Float[Tensor, "Z Y X 3"], *, samples: int
+        self, raw_density: Float[Tensor, "Z Y X"], colour_logits: Float[Tensor, "3 Z Y X"], *, samples: int
     ) -> None:
         super().__init__(samples=samples)
         self.raw_density = nn.Parameter(raw_density.detach().clone())
@@ -40,19 +40,19 @@ class Voxels(Field):
         generator = torch.Generator().manual_seed(seed)
         line = torch.linspace(-1, 1, resolution)
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
-        colour = 0.1 * torch.randn(*x.shape, 3, generator=generator)
+        colour = 0.1 * torch.randn(3, *x.shape, generator=generator)
         return cls(field.haze(torch.stack([x, y, z], -1)), colour, samples=samples)
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Voxels:
         scene = cls(state["raw_density"], state["colour_logits"], samples=int(state["samples"]))
-        scene.load_state_dict(state)
+        scene.load_state_dict({**scene.state_dict(), **state})  # files from before fields remember nothing
         return scene
 
     def query(
         self, x: Float[Tensor, "P 3"], d: Float[Tensor, "P 3"] | None
     ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], None]:
-        table = torch.cat([self.raw_density[..., None], self.colour_logits], -1)
+        table = torch.cat([self.raw_density[None], self.colour_logits]).movedim(0, -1)
         raw, logits = grids.voxels(table, x).split([1, 3], 1)
         return field.log_sharp(raw[:, 0]), logits.sigmoid(), None
 
