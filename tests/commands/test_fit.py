@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from distill3d import files
+from distill3d.representations.gaussians import Gaussians
 from tests.commands.conftest import Said
 from tests.data import folders
 
@@ -36,6 +37,14 @@ def test_a_fit_leaves_a_scene_pictures_and_a_report(distill3d: Run, data: Path) 
 
 
 def test_a_longer_fit_is_a_better_one(distill3d: Run, data: Path) -> None:
+    """Of photographs that are of one thing."""
+    truth = Gaussians.start(count=40, limit=40, radius=0.5, opacity=0.9, seed=3)
+    with torch.no_grad():
+        truth.sh += torch.rand(40, 1, 3, generator=torch.Generator().manual_seed(0)) * 3 - 1.5
+        seen = truth.render(folders.cameras())
+    rgba = torch.cat([seen.rgb / seen.alpha.clamp_min(1e-3), seen.alpha], -1).clamp(0, 1)
+    for split in ("train", "test"):
+        folders.write_pictures(data, [f"{split}/r_{i}.png" for i in range(9)], rgba)
     psnr = []
     for steps in ("5", "150"):
         said = distill3d("fit", str(data), *TINY, "--steps", steps, "--out", steps)

@@ -1,7 +1,7 @@
 """Feature lifting: maps of many channels gathered onto Gaussians, the adjoint of drawing features.
 
-Beside it stands the gradient trick: draw zeros of as many channels and take the gradient by them; through gsplat
-where that can be used, else through our own kernels.
+Beside it stands the gradient trick: draw zeros of as many channels and take the gradient by them, through
+gsplat where it can be used, else through our own kernels.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _case(
 
         def run() -> list[Tensor]:
             sums, weights = lift(means, wxyz, scales, opacities, cameras, maps)
-            return [sums + 0 * none, weights]
+            return [sums + 0 * none, weights + 0 * none]
 
         gsplat = device.type == "cuda" and backends.why_not("gsplat") is None
 
