@@ -1,14 +1,22 @@
 // What is drawn of a splat, as one row of numbers: depth, radiance, normal and colours, those that have a picture.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "d3d/abi_splat.h"
 
 namespace d3d {
 
 inline int seen_floats(const D3dSplatValues& v) { return 1 + (v.harmonics ? 3 : 0) + (v.normals ? 3 : 0); }
+
+// Few floats without a call, which would cost more than the copy. Returns the end of what was written.
+inline float* copy_few(const float* from, int count, float* to) {
+    for (; count >= 4; count -= 4, from += 4, to += 4) std::memcpy(to, from, 4 * sizeof(float));
+    if (count & 2) std::memcpy(to, from, 2 * sizeof(float)), from += 2, to += 2;
+    if (count & 1) *to++ = *from;
+    return to;
+}
 
 // Picture is float where pictures are drawn, const float where their gradients are read.
 template <class Picture>
@@ -45,7 +53,7 @@ struct Layers {
     void row(int64_t view, int64_t splat, float* out) const {
         for (int i = 0; i < count; i++) {
             const float* from = layers[i].values + view * layers[i].view_stride + splat * layers[i].splat_stride;
-            out = std::copy_n(from, layers[i].channels, out);
+            out = copy_few(from, layers[i].channels, out);
         }
     }
     const float* wide_row(int64_t view, int64_t splat) const {
