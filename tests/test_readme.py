@@ -72,6 +72,6 @@ def test_the_blocks_run_one_after_the_other(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_library_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = _blocks("python")
-    assert "steps=400" in block
-    exec(block.replace("steps=400", "steps=2"), {})
+    assert "steps=20" in block
+    exec(block.replace("steps=20", "steps=2"), {})
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["1", "2"]

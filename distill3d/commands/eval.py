@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill3d.commands import _flags
 from distill3d.errors import UserError, given_by_user
+from distill3d.recipe import SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,25 +62,26 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _against_world(scene: Scene, options: Options) -> dict[str, Any]:
-    """`world.metrics.measure`; the variations are those that the run's prior knew."""
+    """`world.metrics.measure`; the variations and the pictures' size are those of the run."""
     from distill3d.runs import read_json
     from distill3d.world.grammar import describe
     from distill3d.world.metrics import measure
     from distill3d.world.model import instances
 
-    prompt, count = options.prompt, options.instances
+    prompt, count, size = options.prompt, options.instances, SIZE
     run = options.scene / "run.json"
     if run.is_file():
         stored = read_json(run).get("options", {})
         prompt = prompt or stored.get("prompt", "")
         count = stored.get("prior_options", {}).get("instances", count)
+        size = stored.get("size", size)
     if not prompt:
         raise UserError(
             f'{options.scene} has no prompt; give one with --prompt "a red robot", or use --against'
         )
     with given_by_user():
         description = describe(prompt)
-    report = measure(_renderer(scene), description, candidates=instances(description, count))
+    report = measure(_renderer(scene), description, candidates=instances(description, count), size=size)
     return {"prompt": prompt, **dataclasses.asdict(report)}
 
 
