@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
+from distill3d.moment import Moment
 from distill3d.ops.splat import splat
 from distill3d.rendering import Rendering
 from distill3d.rotation import matrix_from_wxyz
@@ -147,7 +148,7 @@ class Gaussians(Scene):
             for name, (first, last) in rates.items()
         ]
 
-    def penalty(self) -> Tensor:
+    def penalty(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Tensor:
         """Be opaque or nothing: pictures leave that open, but a surface is."""
         opacity = self.opacity_logits.sigmoid()
         missing = (opacity.detach() > OPAQUE_FROM) * (1 - opacity)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill3d import files
+from distill3d import files, plugins
+from distill3d.commands._options import presets
+from distill3d.commands.fit import GRAMMAR
 from distill3d.representations.gaussians import Gaussians
 from tests.commands.conftest import Said
 from tests.data import folders
@@ -66,8 +68,24 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(distill3d: Run, data: Path) -> N
     assert Path("whole/scene.ply").read_bytes() == Path("again/scene.ply").read_bytes()
 
 
-def test_a_preset_names_the_steps(distill3d: Run, data: Path) -> None:
-    assert "1500" in distill3d("fit", "--help").out
+@pytest.mark.parametrize("kind", plugins.menu("representations"))
+def test_the_presets_of_every_kind_decide_steps_and_what_it_has_flags_for(kind: str) -> None:
+    path = plugins.PACKAGE / "representations" / f"{kind}.py"
+    flags = {flag.name for flag in plugins.keywords(path, *GRAMMAR.scene_from)}
+    stages = [presets(path)[name] for name in ("quick", "standard", "high")]
+    assert 0 < stages[0]["steps"] < stages[1]["steps"] < stages[2]["steps"]
+    assert all(set(stage) <= {"steps", "views", *flags} for stage in stages)
+    assert len({frozenset(stage) for stage in stages}) == 1, "a preset decides what the others do"
+
+
+def test_a_run_that_is_repeated_with_another_preset_has_that_presets_steps(
+    distill3d: Run, data: Path
+) -> None:
+    assert distill3d("fit", str(data), *TINY, "--preset", "quick", "--out", "run").code == 0
+    options = GRAMMAR.from_command_line(["--again", "run/run.json", "--preset", "high"])
+    assert options.steps == 0 and options.preset == "high"
+    kept = GRAMMAR.from_command_line(["--again", "run/run.json"])
+    assert kept.steps == 12 and kept.scene_options.limit == 90
 
 
 @pytest.mark.parametrize(
