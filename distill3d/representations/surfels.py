@@ -12,9 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
+from distill3d.moment import Moment
 from distill3d.ops.surfels import surfels
 from distill3d.rendering import Rendering
-from distill3d.representations import _starts
+from distill3d.representations import _starts, _surface
 from distill3d.representations._primitives import Primitives
 from distill3d.scene import WANT, Seen
 from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
@@ -24,15 +25,38 @@ PRESETS = {
     "standard": {"steps": 5000, "limit": 30000},
     "high": {"steps": 20000, "limit": 100000},
 }
+NORMAL_FROM, DISTORTION_FROM = 7 / 30, 3 / 30
+"""Shares of a run after which the penalties begin."""
 
 
 class Surfels(Primitives):
     """N flat Gaussians (2DGS) with opacity and spherical-harmonics colour, which show depth and normals."""
 
+    surface_weights: Tensor
+    """Those of the penalties on normals and on distortion."""
+
     rates_for_score: ClassVar[dict[str, tuple[float, float]]] = {
         **Primitives.rates_for_score,
         "wxyz": (2e-2, 5e-3),
     }
+
+    def __init__(
+        self,
+        means: Float[Tensor, "N 3"],
+        wxyz: Float[Tensor, "N 4"],
+        log_scales: Float[Tensor, "N 2"],
+        opacity_logits: Float[Tensor, "N"],
+        sh: Float[Tensor, "N K 3"],
+        *,
+        limit: int | None = None,
+        degree: int = 0,
+        relocates: bool = False,
+        surface_weights: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        super().__init__(
+            means, wxyz, log_scales, opacity_logits, sh, limit=limit, degree=degree, relocates=relocates
+        )
+        self.register_buffer("surface_weights", torch.tensor(surface_weights))
 
     @classmethod
     def start(
@@ -73,6 +97,8 @@ class Surfels(Primitives):
         densify: Annotated[
             Literal["default", "mcmc"], "split where the loss pulls, or move the dead to the living"
         ] = "default",
+        normal_weight: Annotated[float, "of the penalty on normals that disagree with depth"] = 0.05,
+        distortion_weight: Annotated[float, "of the penalty on layers that lie apart"] = 100.0,
     ) -> Surfels:
         """Discs at the points that are known, or spread in a ball, as large as the gaps between them."""
         _starts.check(
@@ -83,6 +109,11 @@ class Surfels(Primitives):
             opacity=opacity,
             degree=degree,
         )
+        if min(normal_weight, distortion_weight) < 0:
+            raise ValueError(
+                f"surfels cannot start with normal_weight {normal_weight:g} and distortion_weight "
+                f"{distortion_weight:g}; expected 0 or more"
+            )
         generator = torch.Generator().manual_seed(seed)
         means, colours = _starts.points(seen, count=count, limit=limit, radius=radius, generator=generator)
         scene = cls(
@@ -94,6 +125,7 @@ class Surfels(Primitives):
             limit=limit,
             degree=degree,
             relocates=densify == "mcmc",
+            surface_weights=(normal_weight, distortion_weight),
         )
         scene.photographed.fill_(True)
         return scene
@@ -112,7 +144,28 @@ class Surfels(Primitives):
         )
         depth = image.depth if "depth" in want else None
         normal = image.normal if "normal" in want else None
-        return Rendering(image.colours, image.alpha, depth, normal)
+        distortion = image.distortion if "distortion" in want else None
+        return Rendering(image.colours, image.alpha, depth, normal, distortion=distortion)
+
+    def want(self, moment: Moment) -> Collection[str]:
+        normal, distortion = self._surface_weights(moment)
+        return {*WANT, *(("depth", "normal") if normal else ()), *(("distortion",) if distortion else ())}
+
+    def penalty(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Tensor | None:
+        """For photographs: normals agree with depth, and what blends lies close together (equation 16)."""
+        total = super().penalty(cameras, rendering, moment)
+        normal, distortion = self._surface_weights(moment)
+        terms = [] if total is None else [total]
+        if normal:
+            terms.append(normal * _surface.normal_consistency(cameras, rendering))
+        if distortion and rendering.distortion is not None:
+            terms.append(distortion * rendering.distortion.mean())
+        return torch.stack(terms).sum() if terms else None
+
+    def _surface_weights(self, moment: Moment) -> tuple[float, float]:
+        """The weights of both penalties at this moment."""
+        normal, distortion = self.surface_weights.tolist()
+        return normal * (moment.progress >= NORMAL_FROM), distortion * (moment.progress >= DISTORTION_FROM)
 
     def _seen(self, cameras: Cameras) -> Float[Tensor, "N 3"] | Float[Tensor, "*B N 3"]:
         """Colours as the cameras see them; all alike where there is no harmonic beyond degree 0."""
