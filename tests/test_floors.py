@@ -25,6 +25,7 @@ FLOORS = [
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
+    ["comparison"],
     ["bench", "files", "pictures", "runs", "viewer"],
     ["commands"],
     ["__main__"],
