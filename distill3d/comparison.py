@@ -98,7 +98,8 @@ def compare(ours: Renderer, theirs: Renderer, cameras: Cameras) -> Comparison:
         a = ours(cameras[i : i + 1])
         seconds = time.perf_counter() - begun
         b = theirs(cameras[i : i + 1])
-        rows.append((*_likeness(*(p.over(WHITE).clamp(0, 1) for p in (a, b)), 1.0), seconds))
+        seen, truth = (p.over(WHITE).clamp(0, 1) for p in (a, b))
+        rows.append((*_likeness(seen, truth, 1.0), seconds))
         opaque = ((a.alpha >= OPAQUE) & (b.alpha >= OPAQUE))[..., 0]
         alpha.add((a.alpha - b.alpha).abs())
         near, far = (p.mean_depth()[opaque] for p in (a, b))
