@@ -40,6 +40,8 @@ class Options:
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0
     """Photographs for each step; 0: as the preset says, or one."""
+    stride: int = 0
+    """Look at every how manieth pixel of them, along rows and columns; 0: as the preset says, or at all."""
     size: int = 0
     """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
 
@@ -68,7 +70,15 @@ def _resolve(options: Any) -> Any:
     """Steps from the preset and the pictures' size from the dataset, where they were not given."""
     if not options.data:
         raise UserError("no dataset was given; expected its folder: distill3d fit DATA")
-    at_least = {"steps": 0, "size": 0, "downscale": 1, "views": 0, "checkpoint_every": 1, "picture_size": 1}
+    at_least = {
+        "steps": 0,
+        "size": 0,
+        "downscale": 1,
+        "views": 0,
+        "stride": 0,
+        "checkpoint_every": 1,
+        "picture_size": 1,
+    }
     for name, least in at_least.items():
         _flags.at_least(least, name, getattr(options, name))
 
@@ -84,6 +94,7 @@ def _resolve(options: Any) -> Any:
         size=size,
         steps=options.steps or preset["steps"],
         views=options.views or preset.get("views", 1),
+        stride=options.stride or preset.get("stride", 1),
     )
 
 
@@ -101,7 +112,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
-    teacher = Images(taken)
+    teacher = Images(taken, stride=options.stride)
     return Parts(student, teacher, teacher)
 
 
