@@ -17,6 +17,7 @@ from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
 
 if TYPE_CHECKING:
+    from distill3d.data.photographs import Photographs
     from distill3d.runs import Checkpoint, Run
 
 Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -42,10 +43,14 @@ class Options:
     """Photographs for each step; 0: as the preset says, or one."""
     stride: int = 0
     """Look at every how manieth pixel of them, along rows and columns; 0: as the preset says, or at all."""
+    background: Literal["auto", "random", "white", "black"] = "auto"
+    """What stands behind scene and photographs; auto: random colours if the photographs have alpha, else
+    black."""
     size: int = 0
     """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
 
 
+COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 GRAMMAR = Grammar(
     "fit",
     Options,
@@ -112,11 +117,18 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
-    teacher = Images(taken, stride=options.stride)
+    teacher = Images(taken, background=_background(options.background, taken), stride=options.stride)
     return Parts(student, teacher, teacher)
+
+
+def _background(name: str, taken: Photographs) -> tuple[float, float, float] | None:
+    """The colour that --background means for these photographs; None: another one each time."""
+    if name == "auto":
+        name = "black" if taken.opaque else "random"
+    return COLOURS.get(name)
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._fit_results import write_results
 
-    write_results(options, run, parts.student, seconds)
+    write_results(options, run, parts.student, parts.teacher.background, seconds)  # type: ignore[attr-defined]
