@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
 
 if TYPE_CHECKING:
+    from distill3d.camera import Cameras
     from distill3d.runs import Checkpoint, Run
 
 Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -40,8 +42,8 @@ class Options:
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0
     """Photographs for each step; 0: as the preset says, or one."""
-    stride: int = 0
-    """Look at every how manieth pixel of them, along rows and columns; 0: as the preset says, or at all."""
+    rays: int = 0
+    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
     size: int = 0
     """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
 
@@ -75,7 +77,7 @@ def _resolve(options: Any) -> Any:
         "size": 0,
         "downscale": 1,
         "views": 0,
-        "stride": 0,
+        "rays": 0,
         "checkpoint_every": 1,
         "picture_size": 1,
     }
@@ -94,7 +96,7 @@ def _resolve(options: Any) -> Any:
         size=size,
         steps=options.steps or preset["steps"],
         views=options.views or preset.get("views", 1),
-        stride=options.stride or preset.get("stride", 1),
+        rays=options.rays or preset.get("rays", 0),
     )
 
 
@@ -112,8 +114,15 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
-    teacher = Images(taken, stride=options.stride)
+    teacher = Images(taken, stride=_stride(options, taken.cameras))
     return Parts(student, teacher, teacher)
+
+
+def _stride(options: Any, cameras: Cameras) -> int:
+    """Every how manieth pixel of the pictures at their full size makes up `options.rays`, or a few more."""
+    shrunk = min(1.0, options.size / max(cameras.width, cameras.height))
+    pixels = options.views * cameras.width * cameras.height * shrunk**2
+    return max(1, math.isqrt(int(pixels / options.rays))) if options.rays else 1
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
