@@ -25,6 +25,7 @@ FLOORS = [
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
+    ["chamfer", "comparison"],
     ["bench", "files", "pictures", "runs", "viewer"],
     ["commands"],
     ["__main__"],
@@ -37,7 +38,7 @@ ONLY_IN = {
     "nerfacc": ("ops",),
     "tinycudann": ("ops",),
     "open3d": ("conversions", "formats"),
-    "trimesh": ("formats", "representations", "world", "conversions", "files"),
+    "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
     "PIL": ("pictures", "data", "formats", "bench"),

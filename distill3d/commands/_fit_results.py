@@ -9,10 +9,9 @@ import torch
 
 from distill3d import files, pictures
 from distill3d.camera import turntable
+from distill3d.comparison import against_photographs
 from distill3d.data import photographs
 from distill3d.data.dataset import Dataset, open_dataset
-from distill3d.data.photographs import Photographs
-from distill3d.ops.ssim import ssim
 from distill3d.pictures import Row
 from distill3d.teachers.images import over
 
@@ -51,7 +50,8 @@ def write_results(options: Any, run: Run, student: Scene, seconds: float) -> Non
 def _on_test_views(options: Any, run: Run, student: Scene, dataset: Dataset) -> dict[str, Any]:
     """The means over all test views, each over white, and a picture of some of them beside the truth."""
     taken = photographs.load(dataset, dataset.test, downscale=options.downscale)
-    measured = against(student, taken)
+    scores = against_photographs(student.render, taken)
+    measured = {**scores.summary([frame.picture.name for frame in dataset.test]), "test_views": len(taken)}
     chosen = torch.linspace(0, len(taken) - 1, min(SHOWN, len(taken))).round().long()
     seen = pictures.shoot(student, taken.cameras[chosen]).over(WHITE)
     truth = over(taken.rgba[chosen], torch.ones(len(chosen), 3))
@@ -66,22 +66,3 @@ def _on_test_views(options: Any, run: Run, student: Scene, dataset: Dataset) -> 
         run.path("comparison.png"), pictures.contact_sheet(rows, title=title, subtitle=subtitle, tile_px=220)
     )
     return measured
-
-
-@torch.no_grad()
-def against(student: Scene, taken: Photographs) -> dict[str, Any]:
-    """Mean PSNR in dB and mean SSIM of pictures from the photographs' cameras, over white."""
-    psnr, similarity = [], []
-    for i in range(len(taken)):
-        believed = taken.believed[i : i + 1].float() / 255
-        truth = over(taken.rgba[i : i + 1], torch.ones(1, 3)) * believed
-        seen = student.render(taken.cameras[i : i + 1]).over(WHITE).clamp(0, 1) * believed
-        error = (seen - truth).square().sum() / (3 * believed.sum()).clamp_min(1)
-        psnr.append(-10 * error.clamp_min(1e-12).log10())
-        similarity.append(ssim(seen, truth).mean())
-    return {
-        "psnr": float(torch.stack(psnr).mean()),
-        "psnr_worst": float(torch.stack(psnr).min()),
-        "ssim": float(torch.stack(similarity).mean()),
-        "test_views": len(taken),
-    }
