@@ -27,7 +27,7 @@ def colour(
 ) -> Float[Tensor, "P 3"]:
     """Colours in [0, 1] of points with these features, looked at along unit `d`, if that matters."""
     seen = features if d is None else torch.cat([features, sh.basis(d, DEGREE)], 1)
-    return mlp(seen, list(weights)).sigmoid()
+    return mlp(seen, weights).sigmoid()
 
 
 def network(

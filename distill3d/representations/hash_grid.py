@@ -141,7 +141,7 @@ class HashGrid(Field):
     ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], Float[Tensor, "P D"]]:
         features = self._features(x, list(self.density))
         raw = features[:, 0] + field.haze(x)
-        return field.log_sharp(raw), _sight.colour(features, d, self.colour), features[:, 1:]
+        return field.log_sharp(raw), _sight.colour(features, d, list(self.colour)), features[:, 1:]
 
     def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
         *hidden, last = self.density
