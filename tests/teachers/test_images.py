@@ -80,7 +80,7 @@ def test_smaller_pictures_fit_their_box_and_keep_the_view():
     assert_close(half.rgba.float().mean(), full.rgba.float().mean(), rtol=0.01, atol=0.5)
 
 
-@pytest.mark.parametrize("stride", [2, 3, 7, 50])
+@pytest.mark.parametrize("stride", [2, 3, 7])
 def test_with_a_stride_the_photographs_themselves_have_no_loss_and_all_pixels_are_looked_at(stride):
     """Pictures whose colour is the ray's direction: what is picked must be what the cameras look at."""
     cameras = turntable(3, width=20, height=16)
