@@ -28,3 +28,8 @@ def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """The learned tensors of a state of Gaussians as float32 arrays, only copied if they are others."""
     names = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
     return {name: state[name].detach().cpu().float().numpy() for name in names}
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-logits)), without overflow."""
+    return np.float32(0.5) * (np.tanh(np.float32(0.5) * logits) + np.float32(1))
