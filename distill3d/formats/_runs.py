@@ -33,3 +33,9 @@ def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-logits)), without overflow."""
     return np.float32(0.5) * (np.tanh(np.float32(0.5) * logits) + np.float32(1))
+
+
+def logit(units: np.ndarray, steps: int) -> np.ndarray:
+    """The inverse of `sigmoid` for multiples of 1 / steps; 0 and 1 stand for half a step inside."""
+    inside = np.clip(units, np.float32(0.5 / steps), np.float32(1 - 0.5 / steps))
+    return np.log(inside / (1 - inside))

@@ -18,8 +18,8 @@ import zstandard
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats import _gzip
-from distill3d.formats._runs import arrays, side_by_side, sigmoid
+from distill3d.formats import _gzip, _smallest_three
+from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
 from distill3d.formats.ply import MAX_COUNT
 
 MAGIC = b"NGSP"
@@ -68,8 +68,7 @@ def read(data: bytes) -> dict[str, Tensor]:
         state["means"][rows] = _positions(position[rows], version, fraction_bits) * TURN_MEANS
         state["wxyz"][rows] = _rotations(rotation[rows], version) * TURN_WXYZ
         state["log_scales"][rows] = scale[rows] / np.float32(16) - 10
-        unit = np.clip(alpha[rows, 0] / np.float32(255), 1e-6, 1 - 1e-6)
-        state["opacity_logits"][rows] = np.log(unit / (1 - unit))
+        state["opacity_logits"][rows] = logit(alpha[rows, 0] / np.float32(255), 255)
         state["sh"][rows, 0] = (colour[rows] / np.float32(255) - np.float32(0.5)) / COLOUR_SCALE
         state["sh"][rows, 1:] = (higher[rows] - np.float32(128)) * (_turn(degree) / 128)
 
@@ -101,7 +100,7 @@ def write(state: dict[str, Tensor]) -> bytes:
         alpha[rows, 0] = _byte(sigmoid(logits) * 255)
         colour[rows] = _byte(sh[:, 0] * (COLOUR_SCALE * 255) + np.float32(127.5))
         scale[rows] = _byte((log_scales + 10) * 16)
-        rotation[rows] = _smallest_three(wxyz * TURN_WXYZ).view(np.uint8).reshape(-1, 4)
+        rotation[rows] = _packed_rotations(wxyz * TURN_WXYZ).view(np.uint8).reshape(-1, 4)
         higher[rows] = _coefficients(sh[:, 1:] * _turn(degree))
 
     side_by_side(count, pack)
@@ -194,24 +193,13 @@ def _rotations(raw: np.ndarray, version: int) -> np.ndarray:
         part = packed >> np.uint32(10 * (2 - i))
         size = (part & 511).astype(np.float32) * np.float32(np.sqrt(0.5) / 511)
         others[:, i] = np.where(part & 512, -size, size)
-    rest = np.sqrt(np.clip(1 - (others * others).sum(1), 0, None))
-    xyzw = np.empty((count, 4), np.float32)
-    for axis in range(4):
-        here, rows = [a for a in range(4) if a != axis], largest == axis
-        xyzw[np.ix_(rows, here)] = others[rows]
-        xyzw[rows, axis] = rest[rows]
-    return xyzw[:, [3, 0, 1, 2]]
+    return _smallest_three.join(largest, others)[:, [3, 0, 1, 2]]
 
 
-def _smallest_three(wxyz: np.ndarray) -> np.ndarray:
+def _packed_rotations(wxyz: np.ndarray) -> np.ndarray:
     """Two bits for which of xyzw is largest, then sign and nine bits for each of the others."""
-    xyzw = wxyz[:, [1, 2, 3, 0]] / np.linalg.norm(wxyz, axis=1, keepdims=True).clip(1e-12)
-    count = len(xyzw)
-    largest = np.abs(xyzw).argmax(1)
-    xyzw = xyzw * np.where(xyzw[np.arange(count), largest] < 0, -1, 1)[:, None]
-    order = np.array([[a for a in range(4) if a != axis] for axis in range(4)])
-    others = np.take_along_axis(xyzw, order[largest], 1)
-    sizes = np.minimum(np.abs(others) * np.float32(511 * np.sqrt(2)) + 0.5, 511).astype(np.uint32)
+    largest, others = _smallest_three.split(wxyz[:, [1, 2, 3, 0]])
+    sizes = np.minimum(np.abs(others) * np.float32(511 * np.sqrt(2)) + np.float32(0.5), 511).astype(np.uint32)
     parts = sizes | ((others < 0).astype(np.uint32) << 9)
     packed = (largest.astype(np.uint32) << 30) | (parts[:, 0] << 20) | (parts[:, 1] << 10) | parts[:, 2]
     return packed.astype("<u4")
