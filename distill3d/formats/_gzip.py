@@ -10,8 +10,6 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
 from distill3d.formats._runs import runs
 
 MAGIC = b"\x1f\x8b"
@@ -21,7 +19,7 @@ LEVEL, STRATEGY = 1, zlib.Z_RLE
 twice as fast as a search for phrases does, and smaller."""
 
 
-def compressed(data: np.ndarray) -> bytes:
+def compressed(data: memoryview) -> bytes:
     """One gzip member. Its pieces, which begin afresh, are compressed side by side and joined."""
     pieces = list(runs(len(data), PIECE)) or [slice(0)]
 

@@ -104,7 +104,7 @@ def write(state: dict[str, Tensor]) -> bytes:
         higher[rows] = _coefficients(sh[:, 1:] * _turn(degree))
 
     side_by_side(count, pack)
-    return _gzip.compressed(plain)
+    return _gzip.compressed(plain.data)
 
 
 def _degree(coefficients: int) -> int:
