@@ -22,6 +22,7 @@ from distill3d.formats import (
     spz,
     transforms_json,
 )
+from distill3d.representations._extra import EXTRA, Extra
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
@@ -52,7 +53,14 @@ def load(path: Path | str) -> Scene:
         suffix = path.suffix.lower()
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
-        return _kind("gaussians")(**_reader(path, data)(data))
+        return _primitives(_reader(path, data)(data))
+
+
+def _primitives(state: dict[str, Tensor]) -> Scene:
+    """Gaussians, or surfels where there are two scales, with all that their file says of them."""
+    kind = "surfels" if state["log_scales"].shape[1] == 2 else "gaussians"
+    learned = {name: value for name, value in state.items() if not name.startswith(EXTRA)}
+    return _kind(kind)(**learned, extra=Extra.from_state(state, EXTRA))
 
 
 def _holds_gaussians(data: bytes) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from distill3d.camera import Cameras
 from distill3d.ops.surfels import surfels
 from distill3d.rendering import Rendering
+from distill3d.representations._extra import Extra
 from distill3d.rotation import matrix_from_wxyz
 from distill3d.scene import WANT, Scene
 from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
@@ -44,12 +45,14 @@ class Surfels(Scene):
         sh: Float[Tensor, "N K 3"],
         *,
         limit: int | None = None,
+        extra: Extra | None = None,
     ) -> None:
         super().__init__()
         for name, value in zip(LEARNED, (means, wxyz, log_scales, opacity_logits, sh), strict=True):
             self.register_parameter(name, nn.Parameter(value.detach().clone()))
         self.register_buffer("limit", torch.tensor(len(means) if limit is None else limit))
         self.register_buffer("pull", torch.zeros(len(means)))
+        self.extra = extra or Extra()
         self._probe: Tensor | None = None
 
     @classmethod
@@ -183,6 +186,7 @@ class Surfels(Scene):
             optimizer.state[new] = moments
             group["params"] = [new]
             self.register_parameter(name, new)
+        self.extra.take(rows)
         self.pull = torch.zeros(len(rows), device=self.means.device)
         self._probe = None
 
@@ -191,4 +195,5 @@ class Surfels(Scene):
         for name in LEARNED:
             self.register_parameter(name, nn.Parameter(torch.empty_like(state_dict[name])))
         self.pull = torch.zeros_like(state_dict["pull"])
+        self.extra = Extra.from_state(state_dict)
         return super().load_state_dict(state_dict, strict, assign)
