@@ -10,7 +10,7 @@ from distill3d.commands import _flags
 from distill3d.errors import UserError, given_by_user
 
 GAUSSIANS = (".compressed.ply", ".ply", ".spz", ".sog", ".splat")
-SUFFIXES = (*GAUSSIANS, ".glb", ".obj", ".safetensors")
+SUFFIXES = (*GAUSSIANS, ".glb", ".obj", ".stl", ".off", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Options:
     """A scene as a file that other programs open; the suffix of --out says which.
 
     .ply is the 3DGS layout for Gaussians and a mesh for other scenes; .compressed.ply, .spz, .sog and .splat
-    are smaller forms of Gaussians. .glb and .obj are meshes with vertex colours, turned to +y up as their
-    readers expect. .safetensors is our own format.
+    are smaller forms of Gaussians. .glb and .obj are meshes with their texture or with vertex colours, turned
+    to +y up as their readers expect; .stl and .off are shapes alone. .safetensors is our own format.
     """
 
     scene: _flags.SceneWord
-    """A run's folder, a .ply with Gaussians, or a .safetensors."""
+    """A run's folder, or a file of Gaussians, of a mesh, of points or of a field."""
     out: Path
     """The file to write; one that exists is replaced."""
     mesh: bool = False
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             f"{options.scene} is a scene of {files.kind_of(scene)}; {suffix} holds Gaussians only"
         )
     as_gaussians = suffix in GAUSSIANS and is_gaussians and not options.mesh
-    if as_gaussians or suffix == ".safetensors":
+    if as_gaussians or suffix == ".safetensors" or files.kind_of(scene) == "mesh":
         files.save(scene, options.out)
         print(f"{options.out}  ({options.out.stat().st_size / 1e6:.1f} MB)")
         return 0
