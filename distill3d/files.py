@@ -40,6 +40,10 @@ WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
 """Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
 MESHES = (".glb", ".obj", ".ply", ".stl", ".off")
 """Formats that hold meshes or points; .ply is told from Gaussians by its header."""
+OURS = ".safetensors"
+FORMATS = {"gaussians": tuple(WRITERS), "surfels": (".ply",), "mesh": MESHES}
+"""In which formats scenes of these kinds are saved, beside our own, which holds every kind."""
+SUFFIXES = tuple(dict.fromkeys((*WRITERS, *MESHES, OURS)))
 
 
 def load(path: Path | str) -> Scene:
@@ -47,7 +51,7 @@ def load(path: Path | str) -> Scene:
     path = _scene_file(Path(path))
     data = _read(path)
     with _naming(path):
-        if path.suffix == ".safetensors":
+        if path.suffix == OURS:
             kind, state = safetensors_scene.read(data)
             return _kind(kind).from_state(state)
         suffix = path.suffix.lower()
@@ -103,20 +107,22 @@ def save(scene: Scene, path: Path | str) -> None:
     All or nothing, in one file; a textured .obj has its material and its picture beside it.
     """
     path = Path(path)
-    kind = kind_of(scene)
-    writer = next((w for suffix, w in WRITERS.items() if path.name.lower().endswith(suffix)), None)
-    if path.suffix == ".safetensors":
+    kind, suffix = kind_of(scene), suffix_of(path)
+    known = (*FORMATS.get(kind, ()), OURS)
+    if suffix not in known:
+        what = path.suffix or "a file without suffix"
+        raise UserError(f"{path}: {kind} cannot be saved as {suffix or what}; use {' or '.join(known)}")
+    if suffix == OURS:
         atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
-    elif writer is not None and kind == "gaussians":
-        atomic.write(path, writer(scene.state_dict()))
-    elif path.suffix.lower() in MESHES and kind == "mesh":
+    elif kind == "mesh":
         save_mesh(scene.as_trimesh(), path)  # pyright: ignore[reportCallIssue]
     else:
-        others = {"gaussians": WRITERS, "mesh": MESHES}.get(kind, ())
-        raise UserError(
-            f"{path}: {kind} cannot be saved as {path.suffix or 'a file without suffix'}; use .safetensors"
-            + (f", or {', '.join(others)}" if others else "")
-        )
+        atomic.write(path, WRITERS[suffix](scene.state_dict()))
+
+
+def suffix_of(path: Path) -> str:
+    """Which of SUFFIXES a file's name ends in, in any case; empty if in none."""
+    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
 
 
 def load_cameras(path: Path | str) -> Cameras:

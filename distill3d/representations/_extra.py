@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,13 +19,24 @@ class Extra(nn.Module):
 
     def __init__(self, columns: Mapping[str, Tensor] | None = None) -> None:
         super().__init__()
-        for name, values in (columns or {}).items():
-            self._buffers[name] = values.detach().clone()
+        self._put(columns or {})
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], prefix: str = EXTRA) -> Extra:
         """The columns that a scene's state holds under `prefix`."""
-        return cls({n.removeprefix(prefix): values for n, values in state.items() if n.startswith(prefix)})
+        extra = cls()
+        extra._load_from_state_dict(state, prefix)
+        return extra
+
+    def _put(self, columns: Mapping[str, Tensor]) -> None:
+        self._buffers.clear()
+        self._buffers.update({name: values.detach().clone() for name, values in columns.items()})
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
+        """As nn.Module, for any columns."""
+        self._put(
+            {n.removeprefix(prefix): values for n, values in state_dict.items() if n.startswith(prefix)}
+        )
 
     def take(self, rows: Tensor) -> None:
         """Keep these rows, in this order; a row may come more than once."""

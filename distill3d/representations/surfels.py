@@ -195,5 +195,4 @@ class Surfels(Scene):
         for name in LEARNED:
             self.register_parameter(name, nn.Parameter(torch.empty_like(state_dict[name])))
         self.pull = torch.zeros_like(state_dict["pull"])
-        self.extra = Extra.from_state(state_dict)
         return super().load_state_dict(state_dict, strict, assign)
