@@ -41,7 +41,8 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures", "data", "formats", "bench"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there
+    "PIL": ("pictures", "data", "formats", "bench", "representations"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }
