@@ -4,9 +4,12 @@ With x_t = α x + σ ε the mixture noised is Σ_k π_k N(α c_k, v), v = α² s
 
     r_k ∝ π_k exp(-‖x_t - α c_k‖² / 2v)          responsibilities
     E[x | x_t] = Σ_k r_k c_k + (α s² / v) (x_t - α Σ_k r_k c_k)
+    log p_t    = log Σ_k π_k exp(-‖x_t - α c_k‖² / 2v) - D/2 log v        without the constant -D/2 log 2π
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -50,3 +53,21 @@ def posterior_mean(
     variance = alpha**2 * spread**2 + sigma**2
     r = responsibilities(x_t @ centres.T, centres.square().sum(-1)[None], log_weights, alpha, variance)
     return shrink(x_t, r @ centres, alpha, sigma, spread)
+
+
+def log_density(
+    x_t: Float[Tensor, "B D"],
+    centres: Float[Tensor, "K D"],
+    alpha: Float[Tensor, "B"],
+    sigma: Float[Tensor, "B"],
+    *,
+    spread: float = 0.0,
+    log_weights: Float[Tensor, "#B K"] | None = None,
+) -> Float[Tensor, "B"]:
+    """Log p_t of x_t, without its constant; without `log_weights` the components weigh the same."""
+    variance = alpha**2 * spread**2 + sigma**2
+    if log_weights is None:
+        log_weights = x_t.new_full((1, len(centres)), -math.log(len(centres)))
+    square = (x_t[:, None] - alpha[:, None, None] * centres).square().sum(-1)
+    logits = log_weights - 0.5 * square / variance[:, None]
+    return torch.logsumexp(logits, -1) - 0.5 * x_t.shape[1] * variance.log()

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.moment import Moment
-from distill3d.prior import Condition, Prior, per_picture
+from distill3d.prior import Condition, Prior
 from distill3d.rendering import Rendering
 
 
@@ -53,25 +53,6 @@ class Objective:
     def scale(self, prior: Prior) -> float:
         """The guidance scale in force."""
         return prior.guidance_scale if self.guidance is None else self.guidance
-
-
-@dataclass(frozen=True)
-class Noised:
-    """x_t = α x + σ ε, and what it was made from."""
-
-    x_t: Float[Tensor, "B ..."]
-    noise: Float[Tensor, "B ..."]
-    t: Float[Tensor, "B"]
-    alpha: Float[Tensor, "B"]
-    sigma: Float[Tensor, "B"]
-
-
-def perturb(x: Float[Tensor, "B ..."], prior: Prior, t: Float[Tensor, "B"], moment: Moment) -> Noised:
-    """Add fresh noise of level t to x; nothing in the result carries a gradient."""
-    alpha, sigma = prior.alpha_sigma(t)
-    noise = moment.normal(*x.shape).to(x)
-    x_t = per_picture(alpha, x) * x.detach() + per_picture(sigma, x) * noise
-    return Noised(x_t, noise, t, alpha, sigma)
 
 
 def descend(x: Float[Tensor, "*S"], g: Float[Tensor, "*S"]) -> Float[Tensor, ""]:

@@ -22,8 +22,12 @@ FLOORS = [
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],
+    ["noised"],
+    # what a method learns of the scene; a prior lends its weights to it, and a method asks it
+    ["fake"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
+    ["fakes"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
     ["bench", "files", "pictures", "runs", "viewer"],
     ["commands"],

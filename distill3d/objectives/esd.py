@@ -24,7 +24,8 @@ from torch import Tensor
 
 from distill3d.mixture import posterior_mean
 from distill3d.moment import Moment
-from distill3d.objective import Noised, Objective, perturb
+from distill3d.noised import Noised, perturb
+from distill3d.objective import Objective
 from distill3d.prior import Condition, Prior, guided, noise_from_clean, per_picture
 from distill3d.rendering import Rendering, concatenate
 

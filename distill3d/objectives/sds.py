@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.moment import Moment
-from distill3d.objective import Objective, perturb
+from distill3d.noised import perturb
+from distill3d.objective import Objective
 from distill3d.prior import Condition, Prior, guided, per_picture
 
 
