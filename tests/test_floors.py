@@ -26,6 +26,7 @@ FLOORS = [
     ["guidance"],
     # what a method learns of the scene; a prior lends its weights to it, and a method asks it
     ["fake"],
+    ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
     ["fakes"],
