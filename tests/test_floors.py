@@ -22,8 +22,14 @@ FLOORS = [
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],
+    ["noised", "combine"],
+    ["guidance"],
+    # what a method learns of the scene; a prior lends its weights to it, and a method asks it
+    ["fake"],
+    ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
+    ["fakes"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
     ["chamfer", "comparison"],
     ["bench", "files", "pictures", "runs", "viewer"],
