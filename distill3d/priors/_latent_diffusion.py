@@ -6,6 +6,7 @@ A model that is not there is one sentence: which it was, where it was looked for
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,13 +162,18 @@ def _from_pretrained(model: str, precision: torch.dtype) -> dict[str, Any]:
 
     where = {"pretrained_model_name_or_path": model, "local_files_only": _offline()}
     weights = {**where, "use_safetensors": True}
-    return {
-        "scheduler": DDPMScheduler.from_pretrained(**where, subfolder="scheduler"),
-        "tokenizer": CLIPTokenizer.from_pretrained(**where, subfolder="tokenizer"),
-        "unet": UNet2DConditionModel.from_pretrained(**weights, subfolder="unet", torch_dtype=precision),
-        "vae": AutoencoderKL.from_pretrained(**weights, subfolder="vae", torch_dtype=torch.float32),
-        "text_encoder": CLIPTextModel.from_pretrained(**weights, subfolder="text_encoder", dtype=precision),
-    }
+    with warnings.catch_warnings():
+        # diffusers gives the hub's client an argument that it no longer has
+        warnings.filterwarnings("ignore", "The `local_dir_use_symlinks`")
+        return {
+            "scheduler": DDPMScheduler.from_pretrained(**where, subfolder="scheduler"),
+            "tokenizer": CLIPTokenizer.from_pretrained(**where, subfolder="tokenizer"),
+            "unet": UNet2DConditionModel.from_pretrained(**weights, subfolder="unet", torch_dtype=precision),
+            "vae": AutoencoderKL.from_pretrained(**weights, subfolder="vae", torch_dtype=torch.float32),
+            "text_encoder": CLIPTextModel.from_pretrained(
+                **weights, subfolder="text_encoder", dtype=precision
+            ),
+        }
 
 
 def _offline() -> bool:

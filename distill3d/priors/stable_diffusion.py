@@ -79,7 +79,7 @@ class StableDiffusion(Prior):
         unit = found.pixels_per_latent
         if pixels < 1 or pixels % unit:
             raise UserError(
-                f"prior.pixels is {pixels}; expected a multiple of {unit}, the side of what becomes one latent"
+                f"prior.pixels is {pixels}; expected a multiple of {unit}, the pixels of one latent"
             )
         return found
 

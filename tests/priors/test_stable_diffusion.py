@@ -219,7 +219,6 @@ def test_five_steps_move_a_scene(loaded: StableDiffusion, objective: Any) -> Non
     assert (scene.state_dict()["means"] - before).abs().max() > 1e-4
 
 
-@pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks`")  # diffusers gives it, the hub dropped it
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "empty").mkdir()
