@@ -159,11 +159,6 @@ def told_and_null(
     prior: Prior, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
 ) -> tuple[Float[Tensor, "B ..."], Float[Tensor, "B ..."]]:
     """ε_c and ε_u, the predictions with the prompt and with the null prompt, from one call of the prior."""
-    if not prior.null_prompt:
-        raise UserError(
-            f"{type(prior).__name__.lower()} has no null prompt to compare with; --method.guidance 1 asks "
-            "for the prompt alone, and methods that are made of the difference need another prior"
-        )
     told, null = prior.answers(
         [Question(noisy, t, condition), Question(noisy, t, condition.without_prompt())]
     )

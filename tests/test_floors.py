@@ -22,7 +22,8 @@ FLOORS = [
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],
-    ["noised"],
+    ["noised", "combine"],
+    ["guidance"],
     # what a method learns of the scene; a prior lends its weights to it, and a method asks it
     ["fake"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it

@@ -1,6 +1,6 @@
 """What learned fakes share: a module that predicts noise, trained on the scene's pictures as they come.
 
-Wang et al. 2023, "ProlificDreamer" (arXiv 2305.16213), equation 10: min_φ E ‖ε_φ(x_t, t, c) - ε‖². One
+Wang et al. 2023, "ProlificDreamer" (arXiv 2305.16213): min_φ E ‖ε_φ(x_t, t, c) - ε‖². One
 step for each of the scene's, t over its whole range, and the camera c left out of one step in ten, so that
 the module also knows the pictures whatever their camera. Weighted by 1/α²: the error of v = α ε - σ x.
 """
@@ -40,7 +40,7 @@ class Learned(Fake):
         raise TypeError(f"{type(self).__name__} has no model")
 
     def learn(self, rendering: Rendering, prior: Prior, condition: Condition, moment: Moment) -> None:
-        """Equation 10 on the latest pictures, `steps` times."""
+        """That minimum on the latest pictures, `steps` times."""
         x = prior.show(rendering, condition).detach()
         model, optimizer = self._begun(x, prior, moment)
         for _ in range(self.steps):

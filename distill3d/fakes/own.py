@@ -21,7 +21,7 @@ from distill3d.fake import Fake
 from distill3d.mixture import log_density, posterior_mean
 from distill3d.moment import Moment
 from distill3d.noised import Noised
-from distill3d.prior import Condition, Prior, noise_from_clean
+from distill3d.prior import Condition, Prior, noise_from_clean, per_picture
 from distill3d.rendering import Rendering, concatenate
 
 
@@ -43,8 +43,9 @@ class Own(Fake):
         self.recent = latest[-self.memory :]
 
     def noise(self, p: Noised, prior: Prior, condition: Condition) -> Float[Tensor, "B ..."]:
+        """ε_q; by a camera it is (x_t - α g) / σ of the very picture, which is the noise that was added."""
         if condition.cameras is not None:
-            return p.noise
+            return p.noise + (p.x_t - p.x_t.detach()) / per_picture(p.sigma, p.x_t)
         x_t = p.x_t.flatten(1)
         clean = torch.empty_like(x_t)
         for rows in condition.same_background(len(x_t)):
