@@ -24,8 +24,8 @@ class Options:
     """Make a 3-D scene from words.
 
     A student scene is rendered from random cameras; a prior that knows pictures says, through a distillation
-    method, how they should change. `distill3d world` lists the words that the default prior knows. --prior also
-    takes the hub id, folder or .safetensors file of a Stable Diffusion model, which knows many more.
+    method, how they should change. `distill3d world` lists the words that the default prior knows. --prior
+    also takes the hub id, folder or .safetensors file of a Stable Diffusion model, which knows many more.
     """
 
     prompt: _flags.Words = ""

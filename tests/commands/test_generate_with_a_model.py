@@ -1,4 +1,4 @@
-"""A model on disk as --prior: the folder is enough, and what is missing is said before anything is written."""
+"""A model on disk as --prior: its folder is enough, and what is missing is said first."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_diffusion.write(tmp_path_factory.mktemp("model") / "tiny")
 
 
-@pytest.mark.parametrize("method", ["sds", "esd"])
+@pytest.mark.parametrize("method", ["sds", "vsd", "esd"])
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_folder_is_enough(distill3d: Run, model: Path, tmp_path: Path, method: str, joined: bool) -> None:
     prior = [f"--prior={model}"] if joined else ["--prior", model]
-    said = distill3d("generate", "a thing", *prior, "--method", method, *TINY, "--out", tmp_path / "out")
+    fake = [] if method == "sds" else ["--method.fake", "lora"]
+    said = distill3d(
+        "generate", "a thing", *prior, "--method", method, *fake, *TINY, "--out", tmp_path / "out"
+    )
     assert said.code == 0, said.err
     options = json.loads((tmp_path / "out" / "run.json").read_text())["options"]
     assert options["prior"] == "stable_diffusion" and options["prior_options"]["model"] == str(model)

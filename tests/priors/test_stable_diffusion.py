@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from distill3d.distill import distill
 from distill3d.errors import UserError
 from distill3d.objectives.esd import ESD
 from distill3d.objectives.sds import SDS
+from distill3d.objectives.vsd import VSD
 from distill3d.prior import Condition, Question, guided, per_picture
 from distill3d.priors.stable_diffusion import StableDiffusion
 from distill3d.representations.gaussians import Gaussians
@@ -209,14 +212,50 @@ def test_an_adapter_learns_cameras_apart_and_none_as_a_case_of_its_own(loaded: S
         assert (said[i] - said[j]).abs().amax((1, 2, 3)).min() > 1e-3
 
 
-@pytest.mark.parametrize("objective", [SDS(), ESD(memory=4)], ids=["sds", "esd"])
-def test_five_steps_move_a_scene(loaded: StableDiffusion, objective: Any) -> None:
+OBJECTIVES = {
+    "sds": SDS,
+    "vsd": partial(VSD, fake="lora"),
+    "esd": partial(ESD, memory=4),
+    "esd_lora": partial(ESD, fake="lora", entropy=0.5),
+}
+
+
+@pytest.mark.parametrize("method", OBJECTIVES)
+def test_five_steps_move_a_scene_and_go_on_to_the_same_bits(loaded: StableDiffusion, method: str) -> None:
+    run = partial(distill, steps=5, rig=Rig(), views=2, size=12, seed=1)
     scene = Gaussians.start(seed=0, count=50)
     before = scene.state_dict()["means"].clone()
-    teacher = Score(loaded, objective, PROMPT)
-    steps = list(distill(scene, teacher, steps=5, rig=Rig(), views=2, size=12))
-    assert all(math.isfinite(step.loss) and step.parts["gradient"] > 0 for step in steps)
-    assert (scene.state_dict()["means"] - before).abs().max() > 1e-4
+    state = {}
+    for step in run(scene, Score(loaded, OBJECTIVES[method](), PROMPT)):
+        assert math.isfinite(step.loss) and step.parts["gradient"] > 0
+        if step.number == 3:
+            state = copy.deepcopy(step.state())
+    after = scene.state_dict()["means"]
+    assert (after - before).abs().max() > 1e-4
+    other = Gaussians.from_state(state["student"])
+    for _ in run(other, Score(loaded, OBJECTIVES[method](), PROMPT), state=state):
+        pass
+    assert torch.equal(other.state_dict()["means"], after)
+
+
+def test_a_learned_fake_trains_its_adapter_alone(loaded: StableDiffusion) -> None:
+    objective = VSD(fake="lora", fake_rate=0.01)
+    was = {name: value.clone() for name, value in loaded.models.unet.state_dict().items()}
+    states = [
+        copy.deepcopy(objective.state_dict()["q"]["model"])
+        for step in distill(
+            Gaussians.start(seed=0, count=50),
+            Score(loaded, objective, PROMPT),
+            steps=3,
+            rig=Rig(),
+            views=2,
+            size=12,
+        )
+    ]
+    assert all(torch.equal(was[name], value) for name, value in loaded.models.unet.state_dict().items())
+    moved = [name for name, value in states[0].items() if not torch.equal(value, states[-1][name])]
+    assert any("lora_B" in name for name in moved) and any("class_embedding" in name for name in moved)
+    assert all("lora_" in name or "class_embedding" in name for name in states[0])
 
 
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
