@@ -40,6 +40,8 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "diffusers": ("priors",),
     "transformers": ("priors",),
+    "peft": ("priors",),
+    "huggingface_hub": ("priors",),
     "gsplat": ("ops",),
     "nerfacc": ("ops",),
     "tinycudann": ("ops",),
