@@ -19,6 +19,7 @@ from distill3d.errors import UserError, given_by_user
 
 if TYPE_CHECKING:
     from distill3d.camera import Cameras
+    from distill3d.data.photographs import Photographs
     from distill3d.runs import Checkpoint, Run
 
 Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -44,10 +45,14 @@ class Options:
     """Photographs for each step; 0: as the preset says, or one."""
     rays: int = 0
     """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
+    background: Literal["auto", "random", "white", "black"] = "auto"
+    """What stands behind scene and photographs; auto: random colours if the photographs have alpha, else
+    black."""
     size: int = 0
     """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
 
 
+COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 GRAMMAR = Grammar(
     "fit",
     Options,
@@ -114,7 +119,11 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
-    teacher = Images(taken, stride=_stride(options, taken.cameras))
+    teacher = Images(
+        taken,
+        background=_background(options.background, taken),
+        stride=_stride(options, taken.cameras),
+    )
     return Parts(student, teacher, teacher)
 
 
@@ -125,7 +134,14 @@ def _stride(options: Any, cameras: Cameras) -> int:
     return max(1, math.isqrt(int(pixels / options.rays))) if options.rays else 1
 
 
+def _background(name: str, taken: Photographs) -> tuple[float, float, float] | None:
+    """The colour that --background means for these photographs; None: another one each time."""
+    if name == "auto":
+        name = "black" if taken.opaque else "random"
+    return COLOURS.get(name)
+
+
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._fit_results import write_results
 
-    write_results(options, run, parts.student, seconds)
+    write_results(options, run, parts.student, parts.teacher.background, seconds)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ at, from a random one on. Neighbours are then apart, and only L1 compares them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,11 +31,13 @@ from distill3d.rendering import Rendering
 class Images:
     """Photographs, as the cameras of a step and as what is to be seen from them.
 
-    Pictures stand in front of a colour drawn for each, the photograph and the rendering alike, so that what
-    is clear in one must be clear in the other, and what is opaque opaque.
+    Photographs and renderings stand in front of the same colour. One that is drawn anew for each picture
+    makes clear what is clear in the photograph, and opaque what is opaque.
     """
 
     photographs: Photographs
+    background: Sequence[float] | None = None
+    """The colour in [0, 1]; None: drawn at random."""
     structure: float = 0.2
     """λ: the share of SSIM, where whole pictures are looked at."""
     stride: int = 1
@@ -55,7 +58,7 @@ class Images:
             raise ValueError(
                 "given cameras that are not those of this step; use the teacher as the run's rig"
             )
-        background = moment.uniform(len(self._taken), 3)
+        background = self._background(len(self._taken), moment)
         truth = over(self._taken.rgba, background)
         believed = self._taken.believed.float() / 255
         seen = rendering.over(background) * believed + truth * (1 - believed)
@@ -67,6 +70,11 @@ class Images:
         similarity = ssim(seen, truth).mean()
         total = (1 - self.structure) * absolute + self.structure * (1 - similarity)
         return Loss(total, {**parts, "ssim": similarity})
+
+    def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
+        if self.background is None:
+            return moment.uniform(count, 3)
+        return torch.tensor(self.background).expand(count, 3)
 
     def _fitting(self, width: int, height: int) -> Photographs:
         """The photographs shrunk into a box; each size is made once."""

@@ -109,6 +109,21 @@ def test_cameras_of_another_step_are_refused():
         teacher(other, Rendering(blank[..., :3], blank[..., 3:]), now)
 
 
+def test_a_fixed_background_is_the_same_in_every_picture_and_shows_through():
+    def clear(rgba: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(rgba)
+
+    empty = photographs()
+    empty = replace(empty, rgba=torch.zeros_like(empty.rgba))
+    for colour in ((1.0, 0.5, 0.25), None):
+        loss, _ = asked(Images(empty, background=colour), clear)
+        assert_close(loss.total, torch.zeros(()), atol=1e-6, rtol=0)
+    full = photographs()
+    over_white, _ = asked(Images(full, background=(1.0, 1.0, 1.0), structure=0.0), clear)
+    expected = (1 - over(full.rgba, torch.ones(3, 3))).abs().mean((1, 2, 3))
+    assert expected.min() - 1e-6 <= over_white.total <= expected.max() + 1e-6
+
+
 def test_over_is_linear_in_the_background():
     rgba = photographs().rgba
     black, white = (over(rgba, torch.full((3, 3), v)) for v in (0.0, 1.0))
