@@ -27,7 +27,8 @@ FORMATS = {
     "sog": sog,
     "splat": splat,
 }
-MILLION, TARGET_DEGREE = 1_000_000, 3
+MILLION = 1_000_000
+TARGET_DEGREE = 3
 TARGETS = {
     ("ply", "write", "seconds"): 2.0,
     ("ply", "read", "seconds"): 2.0,

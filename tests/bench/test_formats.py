@@ -9,6 +9,7 @@ from distill3d.bench import formats
 from distill3d.bench._benchmark import Results
 from distill3d.bench._memory import peak_bytes
 from distill3d.bench.formats import FORMATS, Formats, gaussians, judgements, row
+from distill3d.commands.bench import options_class
 from distill3d.errors import UserError
 
 
@@ -70,3 +71,8 @@ def test_wrong_flags_are_named(flags: dict, sentence: str) -> None:
         Formats(**flags)
     with pytest.raises(UserError, match='unknown format "spx"; did you mean spz'):
         Formats(formats="spx")
+
+
+def test_its_flags_are_read_without_running_it() -> None:
+    help_page = options_class("formats")
+    assert help_page().count == 1_000_000 and help_page().degree == 3  # pyright: ignore[reportAttributeAccessIssue]
