@@ -14,6 +14,7 @@ from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.formats import (
     checkpoint_gaussians,
+    instant_ngp,
     ply_compressed,
     ply_gaussians,
     safetensors_scene,
@@ -55,6 +56,8 @@ def load(path: Path | str) -> Scene:
             kind, state = safetensors_scene.read(data)
             return _kind(kind).from_state(state)
         suffix = path.suffix.lower()
+        if suffix in instant_ngp.SUFFIXES:
+            return instant_ngp.read(data)
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
@@ -96,8 +99,8 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
         return splat.read
     raise UserError(
         "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
-        "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a .safetensors of ours, or a "
-        "run's folder"
+        "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a field (.ingp, .msgpack), a "
+        ".safetensors of ours, or a run's folder"
     )
 
 
@@ -126,11 +129,13 @@ def suffix_of(path: Path) -> str:
 
 
 def load_cameras(path: Path | str) -> Cameras:
-    """The cameras of a transforms.json."""
+    """The cameras of a transforms.json, or of a snapshot of instant-ngp."""
     path = Path(path)
     data = _read(path)
     with _naming(path):
-        return transforms_json.read(data)
+        return (instant_ngp.cameras if path.suffix.lower() in instant_ngp.SUFFIXES else transforms_json.read)(
+            data
+        )
 
 
 def save_cameras(cameras: Cameras, path: Path | str) -> None:

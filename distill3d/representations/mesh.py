@@ -24,6 +24,7 @@ from trimesh.visual import TextureVisuals
 from trimesh.visual.material import PBRMaterial
 
 from distill3d.camera import Cameras
+from distill3d.moment import Moment
 from distill3d.ops.antialias import antialias, opposite_corners
 from distill3d.ops.interpolate import interpolate, interpolate_derivatives
 from distill3d.ops.mesh import Fragments, rasterize
@@ -187,14 +188,17 @@ class Mesh(Scene):
             {"name": "colour_logits", "params": [self.colour_logits], "lr": 5e-2, "lr_final": 1e-2},
         ]
 
-    def penalty(self) -> Tensor:
-        """Creases: one less the cosine of the angle between neighbouring faces, in the mean."""
+    def penalty(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Tensor:
+        return CREASE_WEIGHT * self.creases()
+
+    def creases(self) -> Tensor:
+        """One less the cosine of the angle between neighbouring faces, in the mean."""
         normals = nn.functional.normalize(face_normals(self.vertices(), self.faces), dim=-1)
         corner = (self.opposite.reshape(-1) >= 0).nonzero()[:, 0]
         across = self.opposite.reshape(-1)[corner].long()
         here, there = (nn.functional.embedding(c // 3, normals) for c in (corner, across))
         cosines = (here * there).sum(-1)
-        return CREASE_WEIGHT * (1 - cosines).sum() / max(len(corner), 1)
+        return (1 - cosines).sum() / max(len(corner), 1)
 
 
 def face_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
