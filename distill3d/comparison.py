@@ -67,8 +67,8 @@ class Comparison:
 
 
 @torch.no_grad()
-def against_photographs(render: Renderer, taken: Photographs) -> Scores:
-    """The scores of a scene from the photographs' cameras, over white, where the photographs are believed.
+def against_photographs(render: Renderer, taken: Photographs, background: Sequence[float] = WHITE) -> Scores:
+    """The scores of a scene from the photographs' cameras, over a colour, where they are believed.
 
     A masked pixel is black in both pictures for SSIM and does not count for PSNR.
     """
@@ -78,9 +78,9 @@ def against_photographs(render: Renderer, taken: Photographs) -> Scores:
         seen = render(taken.cameras[i : i + 1])
         seconds = time.perf_counter() - begun
         rgba, believed = (t[i : i + 1].float() / 255 for t in (taken.rgba, taken.believed))
-        truth = (rgba[..., :3] + (1 - rgba[..., 3:])) * believed
+        truth = (rgba[..., :3] + (1 - rgba[..., 3:]) * torch.tensor(background)) * believed
         share = float(believed.mean())
-        rows.append((*_likeness(seen.over(WHITE).clamp(0, 1) * believed, truth, share), seconds))
+        rows.append((*_likeness(seen.over(background).clamp(0, 1) * believed, truth, share), seconds))
     return _scores(rows)
 
 

@@ -106,9 +106,9 @@ def distill(
             group["lr"] = first * (last / first) ** moment.progress
         side = resolution(size, moment.progress)
         cameras = rig.cameras(moment, views=views, width=side, height=side)
-        rendering = student.render(cameras)
+        rendering = student.render(cameras, want=student.want(moment))
         loss = teacher(cameras, rendering, moment)
-        penalty = student.penalty()
+        penalty = student.penalty(cameras, rendering, moment)
         total = loss.total if penalty is None else loss.total + penalty
         optimizer.zero_grad()
         total.backward()

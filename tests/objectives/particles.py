@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from distill3d.camera import turntable
 from distill3d.mixture import posterior_mean
 from distill3d.moment import Moment
 from distill3d.objective import Objective
@@ -41,12 +42,30 @@ def as_rendering(x: torch.Tensor) -> Rendering:
     return Rendering(x.reshape(-1, 1, 1, 1).expand(-1, 1, 1, 3), torch.ones(len(x), 1, 1, 1))
 
 
+VIEWS = 1024
+
+
+def one_scene(count: int) -> Condition:
+    """The particles are pictures of one scene by so many cameras."""
+    return Condition("it", cameras=turntable(VIEWS, width=1, height=1)[torch.arange(count) % VIEWS])
+
+
+MANY_SCENES = Condition("it")
+"""The particles are many scenes, seen by one camera that nothing has to be said about."""
+
+
 def descend_particles(
-    objective: Objective, prior: Prior, x: torch.Tensor, *, rate: float, steps: int, seed: int = 0
+    objective: Objective,
+    prior: Prior,
+    x: torch.Tensor,
+    *,
+    rate: float,
+    steps: int,
+    seed: int = 0,
+    condition: Condition = MANY_SCENES,
 ) -> torch.Tensor:
     """Gradient descent of free particles [B] by an objective."""
     generator = torch.Generator().manual_seed(seed)
-    condition = Condition("it")
     for number in range(1, steps + 1):
         moment = Moment(number, steps, generator)
         rendering = as_rendering(x)
