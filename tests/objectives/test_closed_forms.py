@@ -83,7 +83,7 @@ def test_steps_along_the_ode_keep_a_picture_as_many_deviations_from_the_mean():
     p = inverted(x, prior, MANY_SCENES, t, steps=200, guidance=1.0)
 
     def deviations(x_t, level):
-        alpha, sigma = prior.alpha_sigma(level[:, None, None, None])
+        alpha, sigma = (a[:, None, None, None] for a in prior.alpha_sigma(level))
         return (x_t - alpha * 0.7) / (alpha**2 * 1.5**2 + sigma**2).sqrt()
 
     torch.testing.assert_close(
