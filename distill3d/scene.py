@@ -17,7 +17,7 @@ from distill3d.rendering import Rendering
 WANT = ("rgb", "alpha")
 PRESETS = {"quick": {"steps": 1500}, "standard": {"steps": 5000}, "high": {"steps": 20000}}
 """How long a scene is fitted to photographs. The file of a kind may have its own PRESETS, which also give
-`views`, `stride` and values for keywords of its `from_photographs`; it is read without running the file."""
+`views`, `rays` and values for keywords of its `from_photographs`; it is read without running the file."""
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class Grammar:
         path = plugins.find("representations", stored["scene"], "scene", self.help)
         decided = presets(path).get(name, {})
         scene = {key: decided.get(key, value) for key, value in stored["scene_options"].items()}
-        return {**stored, "steps": 0, "views": 0, "stride": 0, "scene_options": scene}
+        return {**stored, "steps": 0, "views": 0, "rays": 0, "scene_options": scene}
 
     def _stored(self, path: Path) -> dict[str, Any]:
         from distill3d.runs import read_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
 
 if TYPE_CHECKING:
+    from distill3d.camera import Cameras
     from distill3d.data.photographs import Photographs
     from distill3d.runs import Checkpoint, Run
 
@@ -41,8 +43,8 @@ class Options:
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0
     """Photographs for each step; 0: as the preset says, or one."""
-    stride: int = 0
-    """Look at every how manieth pixel of them, along rows and columns; 0: as the preset says, or at all."""
+    rays: int = 0
+    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
     background: Literal["auto", "random", "white", "black"] = "auto"
     """What stands behind scene and photographs; auto: random colours if the photographs have alpha, else
     black."""
@@ -80,7 +82,7 @@ def _resolve(options: Any) -> Any:
         "size": 0,
         "downscale": 1,
         "views": 0,
-        "stride": 0,
+        "rays": 0,
         "checkpoint_every": 1,
         "picture_size": 1,
     }
@@ -99,28 +101,37 @@ def _resolve(options: Any) -> Any:
         size=size,
         steps=options.steps or preset["steps"],
         views=options.views or preset.get("views", 1),
-        stride=options.stride or preset.get("stride", 1),
+        rays=options.rays or preset.get("rays", 0),
     )
 
 
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
-    from distill3d.commands._progress import reading
     from distill3d.data import photographs
     from distill3d.data.dataset import open_dataset
     from distill3d.teachers.images import Images
 
     dataset = open_dataset(options.data)
     kind = plugins.load("representations", options.scene, "scene", GRAMMAR.help)
-    with reading("photographs") as told:
-        taken = photographs.load(dataset, dataset.train, downscale=options.downscale, progress=told)
+    taken = photographs.load(dataset, dataset.train, downscale=options.downscale)
     with given_by_user():
         if checkpoint is None:
             flags = dataclasses.asdict(options.scene_options)
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
-    teacher = Images(taken, background=_background(options.background, taken), stride=options.stride)
+    teacher = Images(
+        taken,
+        background=_background(options.background, taken),
+        stride=_stride(options, taken.cameras),
+    )
     return Parts(student, teacher, teacher)
+
+
+def _stride(options: Any, cameras: Cameras) -> int:
+    """Every how manieth pixel of the pictures at their full size makes up `options.rays`, or a few more."""
+    shrunk = min(1.0, options.size / max(cameras.width, cameras.height))
+    pixels = options.views * cameras.width * cameras.height * shrunk**2
+    return max(1, math.isqrt(int(pixels / options.rays))) if options.rays else 1
 
 
 def _background(name: str, taken: Photographs) -> tuple[float, float, float] | None:
