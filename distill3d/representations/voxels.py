@@ -19,8 +19,8 @@ from distill3d.representations import _upsampling
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
-    "quick": {"steps": 800, "views": 8, "rays": 5000, "resolution": 64},
-    "standard": {"steps": 3000, "views": 8, "rays": 5000},
+    "quick": {"steps": 800, "views": 8, "rays": 5000, "resolution": 64, "samples": 128},
+    "standard": {"steps": 4000, "views": 8, "rays": 5000, "resolution": 128, "samples": 192},
     "high": {"steps": 20000, "views": 16, "rays": 8192, "resolution": 256, "samples": 512},
 }
 """Of fits to photographs: see `scene.PRESETS`."""
