@@ -35,7 +35,7 @@ PRESETS = {
         "samples": 128,
     },
     "standard": {
-        "steps": 4000,
+        "steps": 3000,
         "views": 8,
         "rays": 5000,
         "resolution": 160,
