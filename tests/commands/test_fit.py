@@ -111,7 +111,7 @@ def test_the_presets_of_every_kind_decide_steps_and_what_it_has_flags_for(kind: 
     flags = {flag.name for flag in plugins.keywords(path, *GRAMMAR.scene_from)}
     stages = [presets(path)[name] for name in ("quick", "standard", "high")]
     assert 0 < stages[0]["steps"] < stages[1]["steps"] < stages[2]["steps"]
-    assert all(set(stage) <= {"steps", "views", *flags} for stage in stages)
+    assert all(set(stage) <= {"steps", "views", "rays", *flags} for stage in stages)
     assert len({frozenset(stage) for stage in stages}) == 1, "a preset decides what the others do"
 
 
