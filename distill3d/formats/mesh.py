@@ -49,7 +49,7 @@ def read(data: bytes, kind: str, beside: Beside | None = None) -> Trimesh | Poin
         raise
     except Exception as error:  # trimesh lets through whatever damaged numbers lead to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise UserError(f"not a {kind.upper()} that can be read ({reason}); export it again") from error
+        raise UserError(f"no {kind.upper()} that can be read ({reason}); export it again") from error
     return shape
 
 
