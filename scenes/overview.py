@@ -20,7 +20,7 @@ from scenes import castle, knot
 FILE = "overview.png"
 SIZE_PX = 220
 WHITE = (1.0, 1.0, 1.0)
-PICTURES = (6, 19)  # of the locomotive
+PICTURES = (6, 10)  # of the locomotive
 Picture = Float[Tensor, "H W 3"]
 
 

@@ -95,6 +95,17 @@ def test_depth_is_the_distance_to_the_ball(distill3d: Run, ball: Path) -> None:
     assert not Path("a/turntable.gif").exists()
 
 
+def test_normals_are_colours_in_front_of_the_background(distill3d: Run, ball: Path) -> None:
+    said = distill3d("render", ball, "--turntable", 1, "--size", 33, "--out", "a", "--want", "normal")
+    assert said.code == 0, said.err
+    picture = _pixels(Path("a/0000.png")).astype(int)
+    camera = turntable(1, width=33, height=33)
+    to_camera = torch.nn.functional.normalize(camera.centres[0], dim=0)
+    expected = (to_camera + 1) / 2 * 255
+    assert np.abs(picture[16, 16] - expected.numpy()).max() < 12, "the middle of a ball looks at the camera"
+    assert tuple(picture[0, 0]) == (255, 255, 255) and Path("a/turntable.gif").exists()
+
+
 def test_alpha_is_grey(distill3d: Run, ball: Path) -> None:
     distill3d("render", ball, "--turntable", 1, "--size", 16, "--out", "a", "--want", "alpha")
     alpha = _pixels(Path("a/0000.png"))
