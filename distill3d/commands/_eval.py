@@ -20,7 +20,7 @@ from distill3d.comparison import WHITE, Renderer
 from distill3d.data import photographs
 from distill3d.data.dataset import open_dataset
 from distill3d.errors import UserError, given_by_user
-from distill3d.pictures import Row, shoot
+from distill3d.pictures import Row, Sheet, shoot
 from distill3d.recipe import SIZE
 from distill3d.scene import Scene
 from distill3d.world import metrics
@@ -28,15 +28,13 @@ from distill3d.world.grammar import describe
 from distill3d.world.model import instances
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from distill3d.commands.eval import Options
 
 SHOWN = 6
 COARSEST = 16  # voxels a side; fewer say nothing about a shape
 WANT = ("rgb", "alpha", "depth", "normal")
 
-Measured = tuple[dict[str, Any], Callable[[], "Image"]]
+Measured = tuple[dict[str, Any], Callable[[], Sheet]]
 
 
 def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> Measured:
@@ -59,7 +57,7 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
         "height": taken.cameras.height,
     }
 
-    def sheet() -> Image:
+    def sheet() -> Sheet:
         chosen = _some(len(taken))
         rgba = taken.rgba[chosen].float() / 255
         truth = rgba[..., :3] + (1 - rgba[..., 3:])
@@ -97,7 +95,7 @@ def against_scene(scene: Scene, options: Options, run: dict[str, Any]) -> Measur
         numbers["chamfer"] = solids.chamfer if solids else None
         numbers["iou"] = solids.iou if solids else None
 
-    def sheet() -> Image:
+    def sheet() -> Sheet:
         chosen = _some(len(cameras))
         seen, truth = (shoot(s, cameras[chosen]).over(WHITE) for s in (scene, other))
         return _beside(seen, truth, (str(options.scene), str(options.against)), _title(numbers), "")
@@ -122,7 +120,7 @@ def against_world(scene: Scene, options: Options, run: dict[str, Any]) -> Measur
     report = metrics.measure(_renderer(scene, WANT[:3]), description, candidates=candidates, size=size)
     numbers = {"prompt": prompt, **dataclasses.asdict(report)}
 
-    def sheet() -> Image:
+    def sheet() -> Sheet:
         cameras = metrics.held_out(size)[_some(metrics.HELD_OUT_VIEWS)]
         turned = metrics.turned(cameras, math.radians(report.rotation_deg))
         truth = candidates[report.instance].render(turned).over(WHITE)
@@ -152,7 +150,7 @@ def _beside(
     labels: tuple[str, str],
     title: str,
     subtitle: str,
-) -> Image:
+) -> Sheet:
     """Pictures above the truth, and the difference below."""
     difference = (4 * (seen - truth).abs()).clamp(0, 1)
     rows = [Row(labels[0], seen), Row(labels[1], truth), Row("difference, four times", difference)]

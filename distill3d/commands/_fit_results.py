@@ -10,6 +10,7 @@ import torch
 
 from distill3d import files, machine, pictures
 from distill3d.camera import turntable
+from distill3d.commands._progress import reading
 from distill3d.comparison import WHITE, against_photographs
 from distill3d.data import photographs
 from distill3d.data.dataset import Dataset, open_dataset
@@ -61,7 +62,8 @@ def _on_test_views(
     options: Any, run: Run, student: Scene, dataset: Dataset, judged_on: Sequence[float]
 ) -> dict[str, Any]:
     """The means over all test views, and a picture of some of them and the worst beside the truth."""
-    taken = photographs.load(dataset, dataset.test, downscale=options.downscale)
+    with reading("photographs to judge by") as told:
+        taken = photographs.load(dataset, dataset.test, downscale=options.downscale, progress=told)
     names = [frame.picture.name for frame in dataset.test]
     scores = against_photographs(student.render, taken, judged_on)
     measured = scores.summary(names) | {

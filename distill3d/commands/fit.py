@@ -43,11 +43,11 @@ class Options:
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0
     """Photographs for each step; 0: as the preset says, or one."""
+    rays: int = 0
+    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
     background: Literal["auto", "random", "white", "black"] = "auto"
     """What stands behind scene and photographs; auto: random colours if the photographs have alpha, else
     black."""
-    rays: int = 0
-    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
     size: int = 0
     """Longer side of the pictures in pixels; a run begins with smaller ones; 0: the photographs'."""
 
@@ -127,18 +127,18 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     return Parts(student, teacher, teacher)
 
 
-def _background(name: str, taken: Photographs) -> tuple[float, float, float] | None:
-    """The colour that --background means for these photographs; None: another one each time."""
-    if name == "auto":
-        name = "black" if taken.opaque else "random"
-    return COLOURS.get(name)
-
-
 def _stride(options: Any, cameras: Cameras) -> int:
     """Every how manieth pixel of the pictures at their full size makes up `options.rays`, or a few more."""
     shrunk = min(1.0, options.size / max(cameras.width, cameras.height))
     pixels = options.views * cameras.width * cameras.height * shrunk**2
     return max(1, math.isqrt(int(pixels / options.rays))) if options.rays else 1
+
+
+def _background(name: str, taken: Photographs) -> tuple[float, float, float] | None:
+    """The colour that --background means for these photographs; None: another one each time."""
+    if name == "auto":
+        name = "black" if taken.opaque else "random"
+    return COLOURS.get(name)
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:

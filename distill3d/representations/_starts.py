@@ -11,6 +11,8 @@ from torch.nn.functional import normalize
 from distill3d.scene import Seen
 from distill3d.sh import MAX_DEGREE
 
+FEWEST = 100
+"""Known points from which on a scene starts at them."""
 NEIGHBOURS = 3
 LEAST_SPACING = 1e-5
 """World units; points may coincide."""
@@ -41,8 +43,11 @@ def ball(count: int, radius: float, generator: torch.Generator) -> Float[Tensor,
 def points(
     seen: Seen, *, count: int, limit: int, radius: float, generator: torch.Generator
 ) -> tuple[Float[Tensor, "N 3"], Float[Tensor, "N 3"]]:
-    """Places and colours: the points that are known, or a grey ball of `count`; at most `limit` of them."""
-    if seen.points is None or seen.colours is None:
+    """Places and colours: the points that are known, or a grey ball of `count` if they are none or too few.
+
+    There are at most `limit` of them.
+    """
+    if seen.points is None or seen.colours is None or len(seen.points) < FEWEST:
         count = min(count, limit)
         return ball(count, radius, generator), torch.full((count, 3), 0.5)
     some = torch.randperm(len(seen.points), generator=generator)[:limit].sort().values

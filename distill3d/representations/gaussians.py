@@ -23,7 +23,7 @@ from distill3d.sh import degree_0_from_rgb
 PRESETS = {
     "quick": {"steps": 1500, "limit": 20000},
     "standard": {"steps": 5000, "limit": 30000},
-    "high": {"steps": 20000, "limit": 100000},
+    "high": {"steps": 30000, "limit": 300000},
 }
 
 

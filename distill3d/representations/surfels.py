@@ -24,7 +24,7 @@ from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
 PRESETS = {
     "quick": {"steps": 1500, "limit": 20000},
     "standard": {"steps": 5000, "limit": 30000},
-    "high": {"steps": 20000, "limit": 100000},
+    "high": {"steps": 30000, "limit": 300000},
 }
 NORMAL_FROM, DISTORTION_FROM = 7 / 30, 3 / 30
 """Shares of a run after which the penalties begin."""

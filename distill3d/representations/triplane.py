@@ -77,7 +77,7 @@ class Triplane(Field):
     ) -> Triplane:
         """A grey haze, denser towards the centre."""
         generator = torch.Generator().manual_seed(seed)
-        return cls(**_hazy(resolution, channels, width, 4, generator), samples=samples)
+        return cls(*_hazy(resolution, channels, width, 4, generator), samples=samples)
 
     @classmethod
     def from_photographs(
@@ -97,16 +97,15 @@ class Triplane(Field):
         colour = _sight.network(
             DECODED, directional=True, width=width, layers=colour_layers, generator=generator
         )
-        scene = cls(**tables, colour=colour, samples=samples)
+        scene = cls(*tables, colour, samples=samples)
         scene.finest.fill_(resolution)
         scene.photographed.fill_(True)
         return scene
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Triplane:
-        names = ("planes", "weights_in", "weights_out")
-        colour = _sight.listed(state, "colour")
-        scene = cls(*[state[name] for name in names], colour, samples=int(state["samples"]))
+        tables = state["planes"], state["weights_in"], state["weights_out"]
+        scene = cls(*tables, _sight.listed(state, "colour"), samples=int(state["samples"]))
         scene.load_state_dict({"finest": scene.finest, **state})  # files from before had one resolution
         return scene
 
@@ -147,15 +146,15 @@ class Triplane(Field):
 
 def _hazy(
     resolution: int, channels: int, width: int, outputs: int, generator: torch.Generator
-) -> dict[str, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """The planes and the decoder to start from."""
     if resolution < 2 or channels < 1 or width < 1:
         raise ValueError(
             f"triplane cannot start with resolution {resolution}, channels {channels} and width {width}; "
             "expected 2 or more of the first and 1 or more of the others"
         )
-    return {
-        "planes": START * torch.randn(3, resolution, resolution, channels, generator=generator),
-        "weights_in": torch.randn(channels, width, generator=generator) * (2 / channels) ** 0.5,
-        "weights_out": torch.randn(width, outputs, generator=generator) / width**0.5,
-    }
+    return (
+        START * torch.randn(3, resolution, resolution, channels, generator=generator),
+        torch.randn(channels, width, generator=generator) * (2 / channels) ** 0.5,
+        torch.randn(width, outputs, generator=generator) / width**0.5,
+    )

@@ -84,7 +84,7 @@ class Vm(Field):
     ) -> Vm:
         """A grey haze, denser towards the centre."""
         generator = torch.Generator().manual_seed(seed)
-        return cls(**_hazy(resolution, density_rank, colour_rank, 3, generator), samples=samples)
+        return cls(*_hazy(resolution, density_rank, colour_rank, 3, generator), samples=samples)
 
     @classmethod
     def from_photographs(
@@ -111,16 +111,22 @@ class Vm(Field):
         colour = _sight.network(
             features, directional=True, width=width, layers=colour_layers, generator=generator
         )
-        scene = cls(**tables, colour=colour, samples=samples)
+        scene = cls(*tables, colour, samples=samples)
         scene.finest.fill_(resolution)
         scene.photographed.fill_(True)
         return scene
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Vm:
-        names = ("density_planes", "density_lines", "colour_planes", "colour_lines", "basis")
-        colour = _sight.listed(state, "colour")
-        scene = cls(*[state[name] for name in names], colour, samples=int(state["samples"]))
+        scene = cls(
+            state["density_planes"],
+            state["density_lines"],
+            state["colour_planes"],
+            state["colour_lines"],
+            state["basis"],
+            _sight.listed(state, "colour"),
+            samples=int(state["samples"]),
+        )
         scene.load_state_dict({"finest": scene.finest, **state})  # files from before had one resolution
         return scene
 
@@ -168,7 +174,9 @@ class Vm(Field):
         super().grow(step, steps, optimizer, generator)
 
 
-def _hazy(n: int, k: int, d: int, outputs: int, generator: torch.Generator) -> dict[str, Tensor]:
+def _hazy(
+    n: int, k: int, d: int, outputs: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Planes, lines and the basis to start from, of resolution n and ranks k and d."""
     if n < 2 or k < 1 or d < 1:
         raise ValueError(
@@ -179,10 +187,5 @@ def _hazy(n: int, k: int, d: int, outputs: int, generator: torch.Generator) -> d
     def noise(*shape: int) -> Tensor:
         return START * torch.randn(*shape, generator=generator)
 
-    return {
-        "basis": noise(3 * d, outputs) / START / (3 * d) ** 0.5,
-        "density_planes": noise(3, n, n, k),
-        "density_lines": noise(3, n, k),
-        "colour_planes": noise(3, n, n, d),
-        "colour_lines": noise(3, n, d),
-    }
+    basis = noise(3 * d, outputs) / START / (3 * d) ** 0.5
+    return noise(3, n, n, k), noise(3, n, k), noise(3, n, n, d), noise(3, n, d), basis

@@ -5,7 +5,8 @@ L = (1 − λ) L1 + λ (1 − SSIM), with λ = 0.2.
 
 Scenes that are made of rays learn sooner from some pixels of many photographs than from all of one
 (Mildenhall et al. 2020, NeRF, section 5.3): with a stride, every so manieth along rows and columns is looked
-at, from a random one on. Neighbours are then apart, and only L1 compares them.
+at, from a random one on. Neighbours are then apart, and each is compared for itself, by Huber's loss (Müller
+et al. 2022, Instant-NGP, whose code has δ = 0.1).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import huber_loss, interpolate
 
 from distill3d.camera import Cameras
 from distill3d.data.photographs import Photographs
@@ -25,6 +26,9 @@ from distill3d.distill import Loss
 from distill3d.moment import Moment
 from distill3d.ops.ssim import ssim
 from distill3d.rendering import Rendering
+
+DELTA = 0.1
+"""Errors under this count by their square, larger ones by their size."""
 
 
 @dataclass
@@ -62,14 +66,9 @@ class Images:
         truth = over(self._taken.rgba, background)
         believed = self._taken.believed.float() / 255
         seen = rendering.over(background) * believed + truth * (1 - believed)
-        absolute = (seen - truth).abs().mean()
+        loss = scattered(seen, truth) if self.stride > 1 else whole(seen, truth, self.structure)
         mse = (seen.detach() - truth).square().mean()
-        parts = {"l1": absolute, "psnr": -10 * mse.clamp_min(1e-12).log10()}
-        if self.stride > 1:
-            return Loss(absolute, parts)
-        similarity = ssim(seen, truth).mean()
-        total = (1 - self.structure) * absolute + self.structure * (1 - similarity)
-        return Loss(total, {**parts, "ssim": similarity})
+        return Loss(loss.total, {**loss.parts, "psnr": -10 * mse.clamp_min(1e-12).log10()})
 
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         if self.background is None:
@@ -93,6 +92,18 @@ class Images:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state:
             raise ValueError(f"given a state with {sorted(state)}; the images teacher has none")
+
+
+def whole(seen: Float[Tensor, "B H W 3"], truth: Float[Tensor, "B H W 3"], structure: float) -> Loss:
+    """What pictures are wrong by, as pictures."""
+    absolute, similarity = (seen - truth).abs().mean(), ssim(seen, truth).mean()
+    total = (1 - structure) * absolute + structure * (1 - similarity)
+    return Loss(total, {"l1": absolute, "ssim": similarity})
+
+
+def scattered(seen: Float[Tensor, "B H W 3"], truth: Float[Tensor, "B H W 3"]) -> Loss:
+    """What pixels are wrong by that have nothing to do with each other; for large errors it is their L1."""
+    return Loss(huber_loss(seen, truth, delta=DELTA) / DELTA, {"l1": (seen - truth).detach().abs().mean()})
 
 
 def thinned(photographs: Photographs, picked: Int[Tensor, " B"], stride: int, moment: Moment) -> Photographs:

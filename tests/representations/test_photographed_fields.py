@@ -13,7 +13,7 @@ from distill3d.distill import distill
 from distill3d.field import Field
 from distill3d.ops import grids
 from distill3d.representations import _upsampling
-from distill3d.scene import Seen
+from distill3d.scene import Scene, Seen
 from distill3d.teachers.images import Images
 from tests.representations.small import kind_of
 from tests.teachers.test_images import photographs
@@ -55,7 +55,7 @@ def start(name: str, **flags: Any) -> Field:
     return scene
 
 
-def fit(scene: Field, steps: int = 12, state: Any = None, until: int = 12) -> dict[str, Any]:
+def fit(scene: Scene, steps: int = 12, state: Any = None, until: int = 12) -> dict[str, Any]:
     teacher = Images(photographs(), stride=2)
     for step in distill(scene, teacher, steps=steps, rig=teacher, views=2, size=20, seed=3, state=state):
         if step.number == until:

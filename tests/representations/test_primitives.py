@@ -76,15 +76,17 @@ def test_colours_come_to_their_degree_in_the_first_tenth_and_begin_without_a_jum
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_scene_starts_at_the_points_that_are_known(kind):
     generator = torch.Generator().manual_seed(0)
-    points, colours = torch.randn(50, 3, generator=generator), torch.rand(50, 3, generator=generator)
+    points, colours = torch.randn(150, 3, generator=generator), torch.rand(150, 3, generator=generator)
     seen = Seen(turntable(2, width=8, height=8), points, colours)
     scene = kind.from_photographs(seen, count=7)
     assert torch.equal(scene.means, points)
     assert_close(0.5 + scene.sh[:, 0] * 0.28209479, colours)
-    fewer = kind.from_photographs(seen, limit=20)
-    assert len(fewer.means) == 20
+    fewer = kind.from_photographs(seen, limit=120)
+    assert len(fewer.means) == 120
     rows = (fewer.means[:, None] == points).all(-1)
     assert (rows.sum(1) == 1).all() and (rows.sum(0) <= 1).all()
+    few = kind.from_photographs(Seen(seen.cameras, points[:9], colours[:9]), count=7)
+    assert len(few.means) == 7 and few.means.norm(dim=-1).max() <= 0.8
 
 
 def test_the_spacing_of_a_lattice_is_its_constant_and_scales_with_it():

