@@ -14,6 +14,7 @@ from distill3d.camera import Cameras, orbit
 from distill3d.data import photographs
 from distill3d.data.dataset import open_dataset
 from distill3d.pictures import Row, shoot
+from distill3d.representations.gaussians import Gaussians
 from distill3d.sh import degree_0_from_rgb
 from scenes import castle, knot
 
@@ -74,10 +75,9 @@ def _depth(path: Path) -> Picture:
 
 def _parts(folder: Path) -> Picture:
     """Each part in a colour of its own."""
-    scene = files.load(folder / castle.FILE)
+    state = files.load(folder / castle.FILE).state_dict()
     parts = json.loads((folder / castle.PARTS).read_text())
     generator = torch.Generator().manual_seed(3)
     colours = torch.rand(len(parts["labels"]), 3, generator=generator)
-    with torch.no_grad():
-        scene.sh[:, 0] = degree_0_from_rgb(colours)[torch.tensor(parts["part"])]
-    return shoot(scene, _camera(0.6)).over(WHITE)[0].clamp(0, 1)
+    state["sh"][:, 0] = degree_0_from_rgb(colours)[torch.tensor(parts["part"])]
+    return shoot(Gaussians.from_state(state), _camera(0.6)).over(WHITE)[0].clamp(0, 1)
