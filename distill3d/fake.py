@@ -13,6 +13,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from distill3d.errors import UserError
 from distill3d.moment import Moment
 from distill3d.noised import Noised
 from distill3d.prior import Condition, Prior
@@ -43,7 +44,7 @@ class Fake:
 
     def log_density(self, p: Noised, prior: Prior, condition: Condition) -> Float[Tensor, "B"]:
         """Log q_t of p.x_t up to the constant of `Prior.log_density`, for kinds that know it."""
-        raise ValueError(
+        raise UserError(
             f"--method.fake {type(self).__name__.lower()} has no density, which the ratio of this method "
             "needs; use --method.fake own"
         )

@@ -66,8 +66,8 @@ def view_weights(
     """
     turned = azimuths_rad.abs() / (math.pi / 2)
     r = torch.where(turned < 1, 1 - turned, 2 - turned)
-    ahead = torch.stack([_decay(r, 4, 0.5, -2.426), _decay(1 - r, 4, 0.5, -2.426)])
-    behind = torch.stack([_decay(r, 1, 0.5, 0.967), _decay(r, 1, 0.5, -0.606)])
+    ahead = torch.stack([_decay(r, 4.0, 0.5, -2.426), _decay(1 - r, 4.0, 0.5, -2.426)])
+    behind = torch.stack([_decay(r, 1.0, 0.5, 0.967), _decay(r, 1.0, 0.5, -0.606)])
     weights = -torch.where(turned < 1, ahead, behind)
     return torch.where(elevations_rad > math.radians(OVERHEAD_DEG), 0.0, weights)
 

@@ -16,16 +16,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def responsibilities(
+def logits(
     overlaps: Float[Tensor, "B K"],
     squares: Float[Tensor, "#B K"],
     log_weights: Float[Tensor, "#B K"] | float,
     alpha: Float[Tensor, "B"],
     variance: Float[Tensor, "B"],
 ) -> Float[Tensor, "B K"]:
-    """r_k from the overlaps x_t·c_k and the squares ‖c_k‖²; `variance` is v."""
+    """Log r_k and a constant, from the overlaps x_t·c_k and the squares ‖c_k‖²; `variance` is v."""
     a, v = alpha[:, None], variance[:, None]
-    return torch.softmax((a * overlaps - 0.5 * a**2 * squares) / v + log_weights, -1)
+    return (a * overlaps - 0.5 * a**2 * squares) / v + log_weights
 
 
 def shrink(
@@ -51,7 +51,8 @@ def posterior_mean(
 ) -> Float[Tensor, "B D"]:
     """E[x | x_t] for components at `centres` with deviation `spread` and weights exp(log_weights)."""
     variance = alpha**2 * spread**2 + sigma**2
-    r = responsibilities(x_t @ centres.T, centres.square().sum(-1)[None], log_weights, alpha, variance)
+    of_centres = logits(x_t @ centres.T, centres.square().sum(-1)[None], log_weights, alpha, variance)
+    r = torch.softmax(of_centres, -1)
     return shrink(x_t, r @ centres, alpha, sigma, spread)
 
 

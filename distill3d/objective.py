@@ -74,6 +74,10 @@ class Objective:
         """The direction g in which the pictures x are wrong."""
         raise TypeError(f"{type(self).__name__} has no gradient")
 
+    def penalty(self, pictures: Float[Tensor, "B H W 3"], condition: Condition) -> Tensor | None:
+        """A loss on the pictures themselves, beside the gradient; here none."""
+        return None
+
     def learn(self, rendering: Rendering, prior: Prior, condition: Condition, moment: Moment) -> None:
         """Let the method's own model of the scene see its latest pictures before `gradient`; here nothing."""
 
@@ -129,7 +133,7 @@ class Variational(Guided):
     """A method that compares the prior with a model q of the scene's own pictures."""
 
     fake: Annotated[str, "q, the model of the scene's own pictures: own, network or lora"] = "network"
-    memory: Annotated[int, "how many of the scene's latest pictures q is made from, with --fake own"] = 64
+    memory: Annotated[int, "how many of the scene's latest pictures q is made from, where it is own"] = 64
     fake_rate: Annotated[float, "learning rate of q, where it is a network"] = 1e-3
     fake_steps: Annotated[int, "steps of learning of q for each of the scene's, where it is a network"] = 1
 

@@ -1,8 +1,8 @@
 """The folder is the menu: the kinds of a contract are the files of its folder.
 
-A file `objectives/xyz.py` with a class `XYZ` (any capitals) makes `--method xyz` exist; the class's fields
-are its flags and its docstring is its help. All of that is read from the source with `ast`, so that help
-imports nothing; only `load` imports, and only the chosen file.
+A file `objectives/xyz.py` with a class `XYZ` (any capitals), or with one public class of any name, makes
+`--method xyz` exist; the class's fields are its flags and its docstring is its help. All of that is read from
+the source with `ast`, so that help imports nothing; only `load` imports, and only the chosen file.
 """
 
 from __future__ import annotations
@@ -68,14 +68,23 @@ def fields(path: Path, class_name: str | None = None) -> list[Flag]:
     return list(source.fields(node).values())
 
 
-def keywords(path: Path, method: str) -> list[Flag]:
-    """The flags of a kind whose fields are the keyword-only arguments of its classmethod `method`."""
+def keywords(path: Path, *methods: str) -> list[Flag]:
+    """The flags of a kind that are the keyword-only arguments of the first of these classmethods it has."""
     source, node = _Source.read(path), _class(path)
-    for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == method:
-            arguments = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
-            return [source.flag(a.arg, a.annotation, d) for a, d in arguments if a.arg not in NOT_FLAGS]
-    return []
+    written = {s.name: s for s in node.body if isinstance(s, ast.FunctionDef)}
+    method = next((written[name] for name in methods if name in written), None)
+    if method is None:
+        return []
+    arguments = zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True)
+    return [source.flag(a.arg, a.annotation, d) for a, d in arguments if a.arg not in NOT_FLAGS]
+
+
+def presets(path: Path, otherwise: Path) -> dict[str, dict[str, Any]]:
+    """The PRESETS that a kind's file has, or else those of the file `otherwise`."""
+    source = _Source.read(path)
+    if "PRESETS" not in source.constants:
+        source = _Source.read(otherwise)
+    return source.constant(source.constants["PRESETS"])
 
 
 def _class(path: Path) -> ast.ClassDef:
@@ -113,8 +122,11 @@ class _Source:
         return _Source(path)
 
     def class_like(self, stem: str) -> ast.ClassDef | None:
+        """The class of the file's name; in a file with one public class, that one."""
         wanted = stem.replace("_", "").lower()
-        return next((node for name, node in self.classes.items() if name.lower() == wanted), None)
+        public = [node for name, node in self.classes.items() if not name.startswith("_")]
+        only = public[0] if len(public) == 1 else None
+        return next((node for node in public if node.name.lower() == wanted), only)
 
     def fields(self, node: ast.ClassDef) -> dict[str, Flag]:
         """The dataclass fields of `node` and of those of its bases that are written in this package."""

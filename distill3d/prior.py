@@ -105,6 +105,15 @@ class Prior:
         """`noise` of each question. A network answers them in one call; here they are taken in turn."""
         return [self.noise(q.noisy, q.t, q.condition) for q in questions]
 
+    def joint_noise(
+        self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B ..."]:
+        """As `noise`, of all pictures together as views of one object, for priors of many views."""
+        raise UserError(
+            f"{type(self).__name__.lower()} knows single views only, and this method needs a prior of many; "
+            "use --prior exact, or a method of single views such as sds"
+        )
+
     def log_density(
         self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
     ) -> Float[Tensor, "B"]:

@@ -25,11 +25,13 @@ FLOORS = [
     ["noised", "combine"],
     ["guidance"],
     # what a method learns of the scene; a prior lends its weights to it, and a method asks it
-    ["fake"],
+    ["fake", "judge"],
+    ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
-    ["fakes"],
+    ["fakes", "judges"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
+    ["chamfer", "comparison"],
     ["bench", "files", "pictures", "runs", "viewer"],
     ["commands"],
     ["__main__"],
@@ -37,17 +39,19 @@ FLOORS = [
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "diffusers": ("priors",),
-    "transformers": ("priors",),
+    # a vision-language model as a judge is no prior
+    "transformers": ("priors", "judges"),
     "peft": ("priors",),
     "huggingface_hub": ("priors",),
     "gsplat": ("ops",),
     "nerfacc": ("ops",),
     "tinycudann": ("ops",),
     "open3d": ("conversions", "formats"),
-    "trimesh": ("formats", "representations", "world", "conversions", "files"),
+    "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures", "data", "formats", "bench"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there
+    "PIL": ("pictures", "data", "formats", "bench", "representations"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

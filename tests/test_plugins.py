@@ -48,6 +48,16 @@ def test_flags_of_a_scene_are_the_keywords_of_start(name: str) -> None:
     assert {f.name: f.default for f in read} == wanted
 
 
+@pytest.mark.parametrize("name", plugins.menu("representations"))
+def test_flags_of_a_fit_are_those_of_the_first_method_that_there_is(name: str) -> None:
+    kind = plugins.load("representations", name, "kind", "--help")
+    method = "from_photographs" if "from_photographs" in vars(kind) else "start"
+    parameters = inspect.signature(getattr(kind, method)).parameters.values()
+    read = plugins.keywords(plugins.PACKAGE / "representations" / f"{name}.py", "from_photographs", "start")
+    wanted = {p.name: p.default for p in parameters if p.name not in ("seed", "seen")}
+    assert {f.name: f.default for f in read} == wanted
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty package with a contract whose field every kind inherits."""
@@ -114,7 +124,7 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(package: Path) -> N
             r"the default f\(\)",
         ),
         ("from dataclasses import dataclass\n@dataclass\nclass Odd:\n    x: Thing = 1\n", "x is a Thing"),
-        ("class Even:\n    pass\n", "has no class Odd"),
+        ("class Even:\n    pass\nclass Other:\n    pass\n", "has no class Odd"),
     ],
 )
 def test_what_cannot_be_a_flag_is_explained(package: Path, text: str, sentence: str) -> None:

@@ -27,6 +27,7 @@ class CSDS(Guided):
 
     PUBLISHED: ClassVar = {"guidance": 7.5, "t_first": (0.02, 0.98), "t_last": (0.02, 0.98)}
 
+    guidance: Annotated[float | None, "classifier-free guidance scale of the object's score"] = 7.5
     category: Annotated[str | None, "the category in words; by default the last word of the prompt"] = None
 
     def gradient(

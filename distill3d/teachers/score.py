@@ -36,15 +36,17 @@ class Score:
         self.objective.check(self.prior)
 
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
-        condition = self.prior.condition(self.prompt, cameras, self._background(len(cameras), moment))
+        background = self._background(len(cameras), moment)
+        condition = self.prior.condition(self.prompt, cameras, background)
         x = self.prior.show(rendering, condition)
         with torch.no_grad():
             self.objective.learn(rendering, self.prior, condition, moment)
             g = self.objective.gradient(x.detach(), self.prior, condition, moment)
             g = self._limited(g, moment)
-        return Loss(
-            descend(x, g) / len(x), {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
-        )
+        parts = {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
+        total = descend(x, g) / len(x)
+        penalty = self.objective.penalty(rendering.over(background), condition)
+        return Loss(total, parts) if penalty is None else Loss(total + penalty, {**parts, "penalty": penalty})
 
     def _limited(self, g: Float[Tensor, "B ..."], moment: Moment) -> Float[Tensor, "B ..."]:
         """The gradient as the method's flags limit it; one that is not finite ends the run."""
