@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -71,7 +71,8 @@ def _primitives(state: dict[str, Tensor]) -> Scene:
     """Gaussians, or surfels where there are two scales, with all that their file says of them."""
     kind = "surfels" if state["log_scales"].shape[1] == 2 else "gaussians"
     learned = {name: value for name, value in state.items() if not name.startswith(EXTRA)}
-    return _kind(kind)(**learned, extra=Extra.from_state(state, EXTRA))
+    make: Any = _kind(kind)
+    return make(**learned, extra=Extra.from_state(state, EXTRA))
 
 
 def _holds_gaussians(data: bytes) -> bool:
