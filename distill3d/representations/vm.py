@@ -164,7 +164,7 @@ class Vm(Field):
 
     def param_groups(self) -> list[dict[str, Any]]:
         density, colour = [self.density_planes, self.density_lines], [self.colour_planes, self.colour_lines]
-        first, last = (0.02, 0.002) if self.photographed else (0.05, 0.005)
+        first, last = 0.05, 0.002 if self.photographed else 0.005
         return [
             {"name": "density", "params": density, "lr": first, "lr_final": last},
             {"name": "colour", "params": colour, "lr": first, "lr_final": last},
