@@ -2,8 +2,8 @@
 (arXiv 2404.09591).
 
 Primitives that have died are moved to where living ones are, and new ones are born there, without a change of
-the picture (equation 9); noise lets what is nearly transparent look around (equation 7); and two penalties
-let what is not needed die (equation 10).
+the picture (equation 9); noise lets what is nearly transparent look around; and two penalties let what is
+not needed die.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OPACITY_WEIGHT, SCALE_WEIGHT = 0.01, 0.01
 
 
 def penalty(scene: Primitives) -> Tensor:
-    """λ_o Σ o + λ_Σ Σ √eig(Σ), as means (equation 10)."""
+    """λ_o Σ o + λ_Σ Σ √eig(Σ), as means."""
     opacity, scales = scene.opacity_logits.sigmoid(), scene.log_scales.exp()
     return OPACITY_WEIGHT * opacity.mean() + SCALE_WEIGHT * scales.mean()
 
@@ -95,7 +95,7 @@ def share(
 
 
 def _shake(scene: Primitives, optimizer: torch.optim.Optimizer, generator: torch.Generator) -> None:
-    """μ += λ lr σ(−k (o − (1 − t))) Σ η, with normal η (equation 7)."""
+    """μ += λ lr σ(−k (o − (1 − t))) Σ η, with normal η."""
     rate = next(group["lr"] for group in optimizer.param_groups if group["name"] == "means")
     eta = torch.randn(scene.means.shape, generator=generator).to(scene.means.device)
     axes = matrix_from_wxyz(scene.wxyz)[..., : scene.log_scales.shape[1]]
