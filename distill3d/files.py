@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -69,10 +69,9 @@ def load(path: Path | str) -> Scene:
 
 def _primitives(state: dict[str, Tensor]) -> Scene:
     """Gaussians, or surfels where there are two scales, with all that their file says of them."""
-    kind = "surfels" if state["log_scales"].shape[1] == 2 else "gaussians"
+    kind = _kind("surfels" if state["log_scales"].shape[1] == 2 else "gaussians")
     learned = {name: value for name, value in state.items() if not name.startswith(EXTRA)}
-    make: Any = _kind(kind)
-    return make(**learned, extra=Extra.from_state(state, EXTRA))
+    return kind(**learned, extra=Extra.from_state(state, EXTRA))  # pyright: ignore[reportCallIssue]
 
 
 def _holds_gaussians(data: bytes) -> bool:

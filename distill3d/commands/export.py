@@ -79,10 +79,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _reframed(scene: Scene, options: Options) -> Scene:
     from distill3d.conversions.moved import reframed
-    from distill3d.representations.gaussians import Gaussians
-    from distill3d.representations.surfels import Surfels
+    from distill3d.representations._primitives import Primitives
 
-    if not isinstance(scene, Gaussians | Surfels):
+    if not isinstance(scene, Primitives):
         raise UserError(
             f"{options.scene} holds neither Gaussians nor surfels, and --frame turns no others; leave it away"
         )

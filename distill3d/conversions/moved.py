@@ -8,11 +8,9 @@ from torch import Tensor
 
 from distill3d import sh
 from distill3d.representations._extra import EXTRA
-from distill3d.representations.gaussians import Gaussians
-from distill3d.representations.surfels import Surfels
+from distill3d.representations._primitives import Primitives
 from distill3d.rotation import multiply, wxyz_from_matrix
 
-Primitives = Gaussians | Surfels
 NORMALS = [f"{EXTRA}n{axis}" for axis in "xyz"]
 FRAMES = {
     "z-up": [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]],
