@@ -157,8 +157,10 @@ def save_mesh(mesh: Trimesh, path: Path | str) -> None:
     from distill3d.formats import mesh as mesh_format
 
     path = Path(path)
-    for name, data in mesh_format.write(mesh, path.suffix.lower().lstrip("."), path.stem).items():
-        atomic.write(path.with_name(name), data)
+    *beside, (_, data) = mesh_format.write(mesh, path.suffix.lower().lstrip("."), path.stem).items()
+    for name, picture_or_material in beside:
+        atomic.write(path.with_name(name), picture_or_material)
+    atomic.write(path, data)
 
 
 def kind_of(scene: Scene) -> str:
