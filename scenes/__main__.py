@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-NAMES = ("locomotive", "owl", "turtle", "amphora", "castle", "knot")
+NAMES = ("locomotive", "owl", "turtle", "amphora", "castle", "knot", "overview")
 
 
 def main(names: list[str]) -> int:

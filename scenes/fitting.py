@@ -12,14 +12,16 @@ from distill3d.scene import Scene
 from distill3d.teachers.images import Images
 from distill3d.world.bank import stations
 
-VIEWS = 64
+SIZE_PX = 128
+CAMERAS = stations(64, width=SIZE_PX, height=SIZE_PX)
+"""All around but below."""
 
 
-def fit(scene: Scene, truth: Renderer, *, steps: int, size_px: int = 128, views: int = 2) -> None:
-    """Improve `scene` by pictures of `truth` from all around but below, `views` of them in a step."""
-    cameras = stations(VIEWS, width=size_px, height=size_px)
-    shots = truth(cameras)
+def fit(scene: Scene, truth: Renderer, *, steps: int, views: int = 2, stride: int = 1) -> None:
+    """Improve `scene` by pictures of `truth`: in each step every `stride`-th pixel of `views` of them."""
+    shots = truth(CAMERAS)
     rgba = to_bytes(torch.cat([shots.rgb, shots.alpha], -1))
-    teacher = Images(Photographs(cameras, rgba, torch.full_like(rgba[..., :1], 255)))
-    for _ in distill(scene, teacher, steps=steps, rig=teacher, views=views, size=size_px):
+    photographs = Photographs(CAMERAS, rgba, torch.full_like(rgba[..., :1], 255))
+    teacher = Images(photographs, stride=stride)
+    for _ in distill(scene, teacher, steps=steps, rig=teacher, views=views, size=SIZE_PX):
         pass

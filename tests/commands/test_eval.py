@@ -105,7 +105,8 @@ def test_scenes_of_two_kinds_have_a_chamfer_distance(distill3d: Run) -> None:
     line = torch.linspace(-1, 1, 25)
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     density = 200 * (0.5 - torch.stack([x, y, z]).norm(dim=0))
-    files.save(Voxels(density, torch.zeros(3, 25, 25, 25), samples=64), "voxels.safetensors")
+    grey, flat = torch.zeros(25, 25, 25, 3), torch.zeros(25, 25, 25, 0)
+    files.save(Voxels(density, grey, flat, samples=64), "voxels.safetensors")
     files.save(Mesh.start(radius=0.6, smoothness=0.0), "mesh.safetensors")
     said = distill3d(
         "eval", "voxels.safetensors", "--against", "mesh.safetensors", "--resolution", 24, "--size", 24
