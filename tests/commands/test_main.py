@@ -59,7 +59,7 @@ def test_help_of_generate_shows_the_flags_of_what_was_chosen(distill3d: Run) -> 
         (["genrate"], 'unknown command "genrate"; did you mean generate? distill3d --help lists them.'),
         (["generate", "x", "--stpes", "3"], 'unknown flag "--stpes"; did you mean --steps'),
         (["generate", "x", "--stpes=3"], 'unknown flag "--stpes"'),
-        (["generate", "x", "--method", "sda"], 'unknown method "sda"; did you mean sds'),
+        (["generate", "x", "--method", "hifaa"], 'unknown method "hifaa"; did you mean hifa'),
         (["generate", "x", "--scene", "voxel"], 'unknown scene "voxel"; did you mean voxels'),
         (["generate", "x", "--prior", "exakt"], 'unknown prior "exakt"; did you mean exact'),
         (["generate", "x", "--method.entropy", "1"], 'unknown flag "--method.entropy"'),

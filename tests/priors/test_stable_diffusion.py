@@ -258,6 +258,22 @@ def test_a_learned_fake_trains_its_adapter_alone(loaded: StableDiffusion) -> Non
     assert all("lora_" in name or "class_embedding" in name for name in states[0])
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_says_nearly_the_same_and_adapters_learn_in_float32(
+    loaded: StableDiffusion, precision: Any
+) -> None:
+    half, q = StableDiffusion(model=loaded.model, device="cpu", precision=precision), question()
+    assert half.models.unet.dtype == getattr(torch, precision) and half.models.vae.dtype == torch.float32
+    said = asked(half, q)
+    assert said.dtype == torch.float32
+    torch.testing.assert_close(said, asked(loaded, q), atol=0.05, rtol=0.05)
+    adapter = half.adapter(2)
+    learnable = [p for p in adapter.parameters() if p.requires_grad]
+    adapter(q.noisy, q.t, q.condition).square().mean().backward()
+    assert all(p.dtype == torch.float32 for p in learnable)
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in learnable)
+
+
 def test_what_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "empty").mkdir()
