@@ -26,6 +26,10 @@ class Moment:
         """Linearly from `first` at the run's start to `last` at its end."""
         return first + (last - first) * self.progress
 
+    def between_root(self, first: float, last: float) -> float:
+        """From `first` to `last` with the square root of progress: quick at first, then slow."""
+        return first + (last - first) * self.progress**0.5
+
     def uniform(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers in [0, 1)."""
         return torch.rand(shape, generator=self.generator)

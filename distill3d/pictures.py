@@ -36,6 +36,10 @@ DEPTH_UNIT = 1e-3
 GAP_PX, MARGIN_PX, CAPTION_PX = 6, 28, 26
 
 
+Sheet = Image.Image
+"""A picture to be written by `write_sheet`."""
+
+
 def to_bytes(rgb: Float[Tensor, "*S"]) -> UInt8[Tensor, "*S"]:
     """Display values in [0, 1] as bytes, rounded to the nearest."""
     return (rgb.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)

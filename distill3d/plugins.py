@@ -1,8 +1,8 @@
 """The folder is the menu: the kinds of a contract are the files of its folder.
 
-A file `objectives/xyz.py` with a class `XYZ` (any capitals) makes `--method xyz` exist; the class's fields
-are its flags and its docstring is its help. All of that is read from the source with `ast`, so that help
-imports nothing; only `load` imports, and only the chosen file.
+A file `objectives/xyz.py` with a class `XYZ` (any capitals), or with one public class of any name, makes
+`--method xyz` exist; the class's fields are its flags and its docstring is its help. All of that is read from
+the source with `ast`, so that help imports nothing; only `load` imports, and only the chosen file.
 """
 
 from __future__ import annotations
@@ -122,8 +122,11 @@ class _Source:
         return _Source(path)
 
     def class_like(self, stem: str) -> ast.ClassDef | None:
+        """The class of the file's name; in a file with one public class, that one."""
         wanted = stem.replace("_", "").lower()
-        return next((node for name, node in self.classes.items() if name.lower() == wanted), None)
+        public = [node for name, node in self.classes.items() if not name.startswith("_")]
+        only = public[0] if len(public) == 1 else None
+        return next((node for node in public if node.name.lower() == wanted), only)
 
     def fields(self, node: ast.ClassDef) -> dict[str, Flag]:
         """The dataclass fields of `node` and of those of its bases that are written in this package."""

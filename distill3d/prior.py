@@ -8,6 +8,7 @@ Letters: x_t = α x + σ ε, with α² + σ² = 1 (variance preserving).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.errors import UserError
 from distill3d.rendering import Rendering
 
 
@@ -46,12 +48,35 @@ class Condition:
     def without_prompt(self) -> Condition:
         return replace(self, prompt=None)
 
+    def saying(self, prompt: str | None) -> Condition:
+        """The same pictures with other words, such as a negative prompt."""
+        return replace(self, prompt=prompt)
+
+    def without_cameras(self) -> Condition:
+        """Pictures from nobody knows where."""
+        return replace(self, cameras=None)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a prior can be asked: which noise is in these pictures, under this condition?"""
+
+    noisy: Float[Tensor, "B ..."]
+    t: Float[Tensor, "B"]
+    condition: Condition
+
 
 class Prior:
-    """A diffusion model of pictures. `B ...` is a batch in the space that `encode` maps to."""
+    """A diffusion model of pictures. `B ...` is a batch in the space that `encode` maps to, channels last."""
 
     guidance_scale: float = 1.0
     """The classifier-free guidance that suits this prior."""
+    null_prompt: bool = True
+    """Whether the prior knows pictures of nothing in particular, which guidance compares with."""
+    negative_prompt: str | None = None
+    """Words for bad pictures; None where there are none, and the null prompt stands in for them."""
+    precision: str = "float32"
+    """What the prior computes in; an answer that overflows in float16 is refused with this advice."""
 
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
         """What `noise` needs to know of pictures of `prompt` by `cameras`, in front of `background`."""
@@ -75,6 +100,39 @@ class Prior:
     ) -> Float[Tensor, "B ..."]:
         """The prediction of ε in `noisy` = α x + σ ε; the score is -noise / σ."""
         raise TypeError(f"{type(self).__name__} predicts no noise")
+
+    def answers(self, questions: Sequence[Question]) -> list[Tensor]:
+        """`noise` of each question. A network answers them in one call; here they are taken in turn."""
+        return [self.noise(q.noisy, q.t, q.condition) for q in questions]
+
+    def joint_noise(
+        self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B ..."]:
+        """As `noise`, of all pictures together as views of one object, for priors of many views."""
+        raise UserError(
+            f"{type(self).__name__.lower()} knows single views only, and this method needs a prior of many; "
+            "use --prior exact, or a method of single views such as sds"
+        )
+
+    def log_density(
+        self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B"]:
+        """Log p_t of noised pictures, up to a constant, for priors that know it in closed form."""
+        raise UserError(
+            f"{type(self).__name__.lower()} has no density in closed form, which the ratio of this method "
+            "needs; use --prior exact, or a method without a density ratio such as vsd"
+        )
+
+    def adapter(self, rank: int) -> torch.nn.Module:
+        """A copy of the prior that can learn: a module called with (noisy, t, condition), answering ε.
+
+        Its trainable parameters are the low-rank changes and the camera's embedding alone; a condition
+        without cameras is embedded as zeros. It shares the frozen weights of the prior.
+        """
+        raise UserError(
+            f"{type(self).__name__.lower()} has no weights to adapt; --method.fake lora expects a prior that "
+            "is a network, and --method.fake network works with any"
+        )
 
     def alpha_sigma(self, t: Float[Tensor, "B"]) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
         """α and σ at t; here the cosine schedule α = cos(πt/2), σ = sin(πt/2)."""
@@ -106,6 +164,16 @@ def clean_from_noise(
     return (noisy - per_picture(sigma, noisy) * noise) / per_picture(alpha, noisy)
 
 
+def told_and_null(
+    prior: Prior, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
+) -> tuple[Float[Tensor, "B ..."], Float[Tensor, "B ..."]]:
+    """ε_c and ε_u, the predictions with the prompt and with the null prompt, from one call of the prior."""
+    told, null = prior.answers(
+        [Question(noisy, t, condition), Question(noisy, t, condition.without_prompt())]
+    )
+    return told, null
+
+
 def guided(
     prior: Prior, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition, scale: float
 ) -> Float[Tensor, "B ..."]:
@@ -115,7 +183,7 @@ def guided(
     """
     if scale == 1:
         return prior.noise(noisy, t, condition)
-    unconditional = prior.noise(noisy, t, condition.without_prompt())
     if scale == 0:
-        return unconditional
-    return unconditional + scale * (prior.noise(noisy, t, condition) - unconditional)
+        return prior.noise(noisy, t, condition.without_prompt())
+    told, null = told_and_null(prior, noisy, t, condition)
+    return null + scale * (told - null)

@@ -22,8 +22,14 @@ FLOORS = [
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],
+    ["noised", "combine"],
+    ["guidance"],
+    # what a method learns of the scene; a prior lends its weights to it, and a method asks it
+    ["fake", "judge"],
+    ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
+    ["fakes", "judges"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
     ["chamfer", "comparison"],
     ["bench", "files", "pictures", "runs", "viewer"],
@@ -33,7 +39,10 @@ FLOORS = [
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "diffusers": ("priors",),
-    "transformers": ("priors",),
+    # a vision-language model as a judge is no prior
+    "transformers": ("priors", "judges"),
+    "peft": ("priors",),
+    "huggingface_hub": ("priors",),
     "gsplat": ("ops",),
     "nerfacc": ("ops",),
     "tinycudann": ("ops",),
@@ -41,7 +50,8 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    "PIL": ("pictures", "data", "formats", "bench"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there
+    "PIL": ("pictures", "data", "formats", "bench", "representations"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

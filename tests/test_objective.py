@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distill3d.moment import Moment
-from distill3d.objective import descend, perturb
+from distill3d.noised import perturb
+from distill3d.objective import descend
 from distill3d.prior import Prior
 
 

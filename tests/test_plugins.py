@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_others(package: Path) -> N
             r"the default f\(\)",
         ),
         ("from dataclasses import dataclass\n@dataclass\nclass Odd:\n    x: Thing = 1\n", "x is a Thing"),
-        ("class Even:\n    pass\n", "has no class Odd"),
+        ("class Even:\n    pass\nclass Other:\n    pass\n", "has no class Odd"),
     ],
 )
 def test_what_cannot_be_a_flag_is_explained(package: Path, text: str, sentence: str) -> None:

@@ -38,7 +38,7 @@ class Options:
     downscale: int = 1
     """Divide the sides of the photographs by this."""
     preset: Literal["quick", "standard", "high"] = "standard"
-    """How good it should become, and how long it may take: decides what is not given below."""
+    """How good it should become, and how long it may take; `Grammar` adds what it decides."""
     steps: int = 0
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0

@@ -19,7 +19,7 @@ size.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -29,9 +29,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from distill3d.camera import Cameras, azimuth_elevation, orbit
-from distill3d.mixture import responsibilities, shrink
+from distill3d.mixture import logits, shrink
 from distill3d.prior import Condition, Prior, noise_from_clean
-from distill3d.world.bank import Bank, bank_of, everything, stations
+from distill3d.world.bank import VIEWS_OF_EVERYTHING, Bank, bank_of, everything, stations
 from distill3d.world.grammar import describe
 from distill3d.world.views import in_view
 
@@ -76,6 +76,48 @@ class Exact(Prior):
         self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
     ) -> Float[Tensor, "B H W 3"]:
         """ε from the mixture's posterior mean; exact for any guidance, view and background."""
+        seen = self._compared(noisy, t, condition)
+        return self._noise(noisy, t, seen, torch.softmax(seen.logits, -1))
+
+    def joint_noise(
+        self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B H W 3"]:
+        """ε of all pictures together, as views of one and the same instance by their own cameras.
+
+        The instance is what they share: with E_bi the evidence for instance i in picture b, a render k of i
+        has r_bk = softmax_i(Σ_b E_bi) · its share in E_bi. `leak` and `bias` are failings of one view alone;
+        a prior of many views knows its cameras, and has none.
+        """
+        seen = replace(self, leak=0.0, bias=0.0)._compared(noisy, t, condition)
+        by_instance = seen.logits.unflatten(1, (-1, seen.pictures.stations))
+        evidence = torch.logsumexp(by_instance, -1)
+        instance = torch.softmax(evidence.sum(0), -1)
+        r = instance[:, None] * torch.softmax(by_instance, -1)
+        return self._noise(noisy, t, seen, r.flatten(1))
+
+    def log_density(
+        self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
+    ) -> Float[Tensor, "B"]:
+        """Log p_t of the mixture, without the constant of 2π."""
+        seen = self._compared(noisy, t, condition)
+        x = seen.noisy.flatten(1)
+        spread = seen.variance.log() + 2 * math.log(_scale(noisy))
+        square = x.square().sum(-1) / seen.variance
+        return torch.logsumexp(seen.logits, -1) - 0.5 * (square + x.shape[1] * spread)
+
+    def _noise(
+        self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], seen: _Compared, r: Tensor
+    ) -> Float[Tensor, "B H W 3"]:
+        """ε from the responsibilities r of the renders."""
+        alpha, sigma = self.alpha_sigma(t)
+        sigma, nearest = sigma / _scale(noisy), seen.pictures.sum(r, seen.background)
+        clean = shrink(seen.noisy.flatten(1), nearest, alpha, sigma, self.spread)
+        return noise_from_clean(clean.reshape(noisy.shape), seen.noisy, alpha, sigma)
+
+    def _compared(
+        self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
+    ) -> _Compared:
+        """How well each render explains each picture."""
         pictures = self._pictures(condition.prompt, noisy.shape[2], noisy.shape[1])
         alpha, sigma = self.alpha_sigma(t)
         noisy, sigma = noisy / _scale(noisy), sigma / _scale(noisy)
@@ -83,26 +125,27 @@ class Exact(Prior):
             condition.background if condition.background is not None else noisy.new_ones(len(noisy), 3)
         )
         variance = alpha**2 * self.spread**2 + sigma**2
-        r = responsibilities(
+        of_renders = logits(
             pictures.overlaps(noisy, background),
             pictures.squares(background),
             self._log_weights(pictures.bank, condition),
             alpha,
             variance,
         )
-        clean = shrink(noisy.flatten(1), pictures.sum(r, background), alpha, sigma, self.spread)
-        return noise_from_clean(clean.reshape(noisy.shape), noisy, alpha, sigma)
+        return _Compared(pictures, noisy, background, variance, of_renders)
 
     def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
         key = (prompt, width, height)
         if key not in self._banks:
             description = None if prompt is None else describe(prompt)
-            bank = (
-                everything(width=width, height=height)
-                if description is None
-                else bank_of(description, self.instances, self.stations, width=width, height=height)
-            )
-            self._banks[key] = _Pictures(bank)
+            if description is None:
+                bank, stations = everything(width=width, height=height), VIEWS_OF_EVERYTHING
+            else:
+                bank, stations = (
+                    bank_of(description, self.instances, self.stations, width=width, height=height),
+                    self.stations,
+                )
+            self._banks[key] = _Pictures(bank, stations)
         return self._banks[key]
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
@@ -154,14 +197,26 @@ def _restricted(weights: Float[Tensor, "#B K"], to: Tensor) -> Float[Tensor, "B 
     return kept / kept.sum(-1, keepdim=True)
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """Noised pictures beside the renders that may explain them."""
+
+    pictures: _Pictures
+    noisy: Float[Tensor, "B H W 3"]
+    """In the units of the renders."""
+    background: Float[Tensor, "B 3"]
+    variance: Float[Tensor, "B"]
+    logits: Float[Tensor, "B K"]
+
+
 class _Pictures:
     """A bank's renders as vectors, split so that c = C + M b for every background b.
 
     C = 2 rgb - 1, M = 2 (1 - a).
     """
 
-    def __init__(self, bank: Bank) -> None:
-        self.bank = bank
+    def __init__(self, bank: Bank, stations: int) -> None:
+        self.bank, self.stations = bank, stations
         rgba = bank.rgba.float() / 255
         self.colour = (2 * rgba[..., :3] - 1).flatten(1)
         self.missing = (2 * (1 - rgba[..., 3])).flatten(1)

@@ -16,6 +16,7 @@ from distill3d.camera import Cameras
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering
 from distill3d.representations import _densify_mcmc, _densify_split
+from distill3d.representations._extra import Extra
 from distill3d.scene import Scene
 
 LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
@@ -72,6 +73,7 @@ class Primitives(Scene):
         limit: int | None = None,
         degree: int = 0,
         relocates: bool = False,
+        extra: Extra | None = None,
     ) -> None:
         super().__init__()
         for name, value in zip(LEARNED, (means, wxyz, log_scales, opacity_logits, sh), strict=True):
@@ -80,6 +82,7 @@ class Primitives(Scene):
         self.register_buffer("degree", torch.tensor(degree))
         self.register_buffer("relocates", torch.tensor(relocates))
         self.register_buffer("pull", torch.zeros(len(means)))
+        self.extra = extra or Extra()
         self._probe: Tensor | None = None
 
     @classmethod
@@ -159,6 +162,7 @@ class Primitives(Scene):
 
         for name in LEARNED:
             self._exchange(optimizer, name, values[name].clone(), kept)
+        self.extra.take(rows)
         self.pull = self.pull.new_zeros(len(rows))
         self._probe = None
 

@@ -16,6 +16,7 @@ from distill3d.moment import Moment
 from distill3d.ops.surfels import surfels
 from distill3d.rendering import Rendering
 from distill3d.representations import _starts, _surface
+from distill3d.representations._extra import Extra
 from distill3d.representations._primitives import Primitives
 from distill3d.scene import WANT, Seen
 from distill3d.sh import degree_0_from_rgb, radiance, rgb_from_degree_0
@@ -52,10 +53,10 @@ class Surfels(Primitives):
         degree: int = 0,
         relocates: bool = False,
         surface_weights: tuple[float, float] = (0.0, 0.0),
+        extra: Extra | None = None,
     ) -> None:
-        super().__init__(
-            means, wxyz, log_scales, opacity_logits, sh, limit=limit, degree=degree, relocates=relocates
-        )
+        learned = (means, wxyz, log_scales, opacity_logits, sh)
+        super().__init__(*learned, limit=limit, degree=degree, relocates=relocates, extra=extra)
         self.register_buffer("surface_weights", torch.tensor(surface_weights))
 
     @classmethod

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.distill import Loss
+from distill3d.combine import clipped, normalised
+from distill3d.distill import Collapsed, Loss
 from distill3d.moment import Moment
 from distill3d.objective import Objective, descend
 from distill3d.prior import Prior
@@ -30,15 +31,35 @@ class Score:
     prompt: str
     backgrounds: float = 0.5
 
+    def __post_init__(self) -> None:
+        """Raises a `UserError` if the method cannot work with the prior."""
+        self.objective.check(self.prior)
+
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
-        condition = self.prior.condition(self.prompt, cameras, self._background(len(cameras), moment))
+        background = self._background(len(cameras), moment)
+        condition = self.prior.condition(self.prompt, cameras, background)
         x = self.prior.show(rendering, condition)
         with torch.no_grad():
             self.objective.learn(rendering, self.prior, condition, moment)
             g = self.objective.gradient(x.detach(), self.prior, condition, moment)
-        return Loss(
-            descend(x, g) / len(x), {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
-        )
+            g = self._limited(g, moment)
+        parts = {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
+        total = descend(x, g) / len(x)
+        penalty = self.objective.penalty(rendering.over(background), condition)
+        return Loss(total, parts) if penalty is None else Loss(total + penalty, {**parts, "penalty": penalty})
+
+    def _limited(self, g: Float[Tensor, "B ..."], moment: Moment) -> Float[Tensor, "B ..."]:
+        """The gradient as the method's flags limit it; one that is not finite ends the run."""
+        if not torch.isfinite(g).all():
+            raise Collapsed(
+                f"the gradient of {type(self.objective).__name__.lower()} is not finite at step "
+                f"{moment.number}; {_advice(self.prior)}"
+            )
+        if self.objective.normalise:
+            g = normalised(g)
+        if self.objective.clip is not None:
+            g = clipped(g, moment.between(*self.objective.clip))
+        return g
 
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         coloured = moment.uniform(count, 1) < self.backgrounds
@@ -49,3 +70,9 @@ class Score:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.objective.load_state_dict(state["objective"])
+
+
+def _advice(prior: Prior) -> str:
+    if prior.precision == "float16":
+        return "the prior computes in float16 and may overflow: try --prior.precision float32"
+    return "lower --method.guidance, or keep --method.t-first below 1 and --method.t-last above 0"

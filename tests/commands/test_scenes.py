@@ -1,8 +1,7 @@
-"""Commands on finished scenes: render, export and eval."""
+"""Commands on finished scenes: render and export."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,30 +137,6 @@ def test_an_empty_scene_has_no_mesh(distill3d: Run) -> None:
     files.save(empty, "empty.safetensors")
     said = distill3d("export", "empty.safetensors", "--out", "a.glb", "--resolution", 16)
     assert said.code == 2 and said.err.count("\n") == 1 and not Path("a.glb").exists()
-
-
-def test_a_scene_against_itself_and_against_another(distill3d: Run, ball: Path) -> None:
-    files.save(Gaussians.start(count=50, limit=50, seed=0), "cloud.ply")
-    same = json.loads(distill3d("eval", ball, "--against", ball, "--size", 32).out)
-    other = distill3d("eval", ball, "--against", "cloud.ply", "--size", 32, "--out", "numbers.json")
-    assert same["psnr"] == 100, "as many dB as the measure has"
-    assert 0 < json.loads(other.out)["psnr"] < 25
-    assert json.loads(Path("numbers.json").read_text()) == json.loads(other.out)
-
-
-def test_a_scene_without_a_prompt_asks_for_one(distill3d: Run, ball: Path) -> None:
-    said = distill3d("eval", ball)
-    assert said.code == 2 and "has no prompt; give one with --prompt" in said.err
-    said = distill3d("eval", ball, "--prompt", "a red blal")
-    assert said.code == 2 and "blal" in said.err
-
-
-@pytest.mark.slow
-def test_a_ball_is_measured_against_the_world(distill3d: Run, ball: Path) -> None:
-    said = distill3d("eval", ball, "--prompt", "a red ball", "--instances", 1)
-    assert said.code == 0, said.err
-    numbers = json.loads(said.out)
-    assert numbers["faces"] is None and 0 < numbers["iou"] < 1 and numbers["psnr"] > 5
 
 
 def test_turntable_cameras_are_those_of_the_library(distill3d: Run, ball: Path) -> None:

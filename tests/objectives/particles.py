@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from distill3d.mixture import posterior_mean
+from distill3d.camera import turntable
+from distill3d.fake import Fake
+from distill3d.mixture import log_density, posterior_mean
 from distill3d.moment import Moment
 from distill3d.objective import Objective
 from distill3d.prior import Condition, Prior, noise_from_clean
@@ -32,8 +34,43 @@ class Line(Prior):
         clean = posterior_mean(noisy.flatten(1), centre, alpha, sigma, spread=self.spread)
         return noise_from_clean(clean.reshape(noisy.shape), noisy, alpha, sigma)
 
+    def log_density(self, noisy, t, condition):
+        alpha, sigma = self.alpha_sigma(t)
+        centre = torch.tensor([[self.mean if condition.prompt else self.null_mean]], dtype=noisy.dtype)
+        return log_density(noisy.flatten(1), centre, alpha, sigma, spread=self.spread)
+
+    def joint_noise(self, noisy, t, condition):
+        return self.noise(noisy, t, condition)
+
     def alpha_sigma(self, t):
         return torch.full_like(t, ALPHA), torch.full_like(t, SIGMA)
+
+
+@dataclass
+class CosineLine(Line):
+    """The same at the noise levels of the cosine schedule."""
+
+    def alpha_sigma(self, t):
+        return Prior.alpha_sigma(self, t)
+
+
+@dataclass
+class Bell(Fake):
+    """A scene whose pictures are N(centre, width²), known exactly."""
+
+    centre: float = 0.0
+    width: float = 1.0
+
+    def learn(self, rendering, prior, condition, moment):
+        pass
+
+    def noise(self, p, prior, condition):
+        alpha, sigma = p.alpha[:, None, None, None], p.sigma[:, None, None, None]
+        return sigma * (p.x_t - alpha * self.centre) / (alpha**2 * self.width**2 + sigma**2)
+
+    def log_density(self, p, prior, condition):
+        centre = torch.tensor([[self.centre]], dtype=p.x_t.dtype)
+        return log_density(p.x_t.flatten(1), centre, p.alpha, p.sigma, spread=self.width)
 
 
 def as_rendering(x: torch.Tensor) -> Rendering:
@@ -41,12 +78,38 @@ def as_rendering(x: torch.Tensor) -> Rendering:
     return Rendering(x.reshape(-1, 1, 1, 1).expand(-1, 1, 1, 3), torch.ones(len(x), 1, 1, 1))
 
 
+VIEWS = 1024
+
+
+def one_scene(count: int) -> Condition:
+    """The particles are pictures of one scene by so many cameras."""
+    return Condition("it", cameras=turntable(VIEWS, width=1, height=1)[torch.arange(count) % VIEWS])
+
+
+MANY_SCENES = Condition("it")
+"""The particles are many scenes, seen by one camera that nothing has to be said about."""
+
+
+def gradient_of(objective: Objective, x: torch.Tensor, prior: Prior, condition: Condition, *, seed: int = 3):
+    """One gradient at particles [B], under a known randomness."""
+    moment = Moment(1, 2, torch.Generator().manual_seed(seed))
+    rendering = as_rendering(x)
+    objective.learn(rendering, prior, condition, moment)
+    return objective.gradient(prior.show(rendering, condition), prior, condition, moment)
+
+
 def descend_particles(
-    objective: Objective, prior: Prior, x: torch.Tensor, *, rate: float, steps: int, seed: int = 0
+    objective: Objective,
+    prior: Prior,
+    x: torch.Tensor,
+    *,
+    rate: float,
+    steps: int,
+    seed: int = 0,
+    condition: Condition = MANY_SCENES,
 ) -> torch.Tensor:
     """Gradient descent of free particles [B] by an objective."""
     generator = torch.Generator().manual_seed(seed)
-    condition = Condition("it")
     for number in range(1, steps + 1):
         moment = Moment(number, steps, generator)
         rendering = as_rendering(x)

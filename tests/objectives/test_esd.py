@@ -1,5 +1,7 @@
 """ESD against its closed forms: identities with SDS and the variance it keeps."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,12 +11,12 @@ from distill3d.objectives.sds import SDS
 from distill3d.prior import Condition
 from distill3d.rendering import Rendering
 
-from .particles import ALPHA, SIGMA, Line, as_rendering, descend_particles
+from .particles import ALPHA, SIGMA, Line, as_rendering, descend_particles, one_scene
 
 
 def gradient(objective, x, background=None):
     moment = Moment(1, 1, torch.Generator().manual_seed(3))
-    prior, condition = Line(), Condition("it", background=background)
+    prior, condition = Line(), replace(one_scene(len(x)), background=background)
     rendering = as_rendering(x)
     objective.learn(rendering, prior, condition, moment)
     return objective.gradient(prior.show(rendering, condition), prior, condition, moment)
@@ -40,17 +42,11 @@ def test_the_variance_kept_is_the_closed_form(entropy):
     expected = max(0.0, entropy * 1.5**2 - (1 - entropy) * SIGMA**2 / ALPHA**2)
     n = 256
     start = torch.randn(n, generator=torch.Generator().manual_seed(1)) * 0.8 - 1
-    end = descend_particles(ESD(entropy=entropy, memory=n), Line(), start, rate=0.04, steps=1000)
+    end = descend_particles(
+        ESD(entropy=entropy, memory=n), Line(), start, rate=0.04, steps=1000, condition=one_scene(n)
+    )
     assert end.mean().item() == pytest.approx(0.7, abs=0.12)
     assert end.var().item() == pytest.approx(expected, rel=0.1, abs=0.06)
-
-
-def test_memory_keeps_the_latest_pictures_only():
-    objective, condition = ESD(memory=5), Condition("it")
-    moment = Moment(1, 1, torch.Generator())
-    for start in range(0, 12, 4):
-        objective.learn(as_rendering(torch.arange(start, start + 4.0)), Line(), condition, moment)
-    assert objective.recent.rgb[:, 0, 0, 0].tolist() == [7, 8, 9, 10, 11]
 
 
 def test_a_remembered_picture_moves_to_the_background_asked_for():
@@ -65,17 +61,3 @@ def test_a_remembered_picture_moves_to_the_background_asked_for():
     generator.manual_seed(5)
     expected = SDS().gradient(prior.show(half, black), prior, black, Moment(1, 1, generator))
     torch.testing.assert_close(on_black, expected, atol=1e-5, rtol=1e-4)
-
-
-def test_state_goes_round():
-    objective = ESD()
-    gradient(objective, torch.arange(3.0))
-    other = ESD()
-    other.load_state_dict(objective.state_dict())
-    torch.testing.assert_close(other.recent.rgb, objective.recent.rgb)
-    assert ESD().state_dict() == {}
-
-
-def test_a_gradient_before_any_picture_is_refused():
-    with pytest.raises(RuntimeError, match="no pictures"):
-        ESD().gradient(torch.zeros(1, 1, 1, 1), Line(), Condition("it"), Moment(1, 1, torch.Generator()))

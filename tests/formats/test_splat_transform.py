@@ -1,0 +1,106 @@
+"""Another program, the npm package splat-transform, reads what is written here, and is read here.
+
+Skipped where there is no npm, or where it cannot fetch the package.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from distill3d import files
+from distill3d.camera import turntable
+from distill3d.formats import ply_gaussians
+from distill3d.representations.gaussians import Gaussians
+from tests.formats.test_gaussian_formats import STEPS, matched, state, within
+
+PACKAGE = "@playcanvas/splat-transform"
+VERSION = "2.7.1"
+RENDERED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
+
+THEIR_STEPS = STEPS | {"ply": (0.0, 1e-3, 0.0, 0.0, 0.0, 0.0), "sog": (1e-3, 0.04, 0.05, 0.004, 0.05, None)}
+"""It cuts the rotations of SOG off where they are rounded here, and is exact in PLY."""
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program, installed in pytest's cache if there is one."""
+    if not (shutil.which("npm") and shutil.which("node")):
+        pytest.skip("npm or node is not installed")
+    cache = getattr(request.config, "cache", None)
+    name = f"splat-transform-{VERSION}"
+    folder = cache.mkdir(name) if cache is not None else tmp_path_factory.mktemp(name)
+    program = folder / "node_modules" / PACKAGE / "bin" / "cli.mjs"
+    if not program.is_file():
+        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
+        found = subprocess.run(
+            [*command, f"{PACKAGE}@{VERSION}"], capture_output=True, text=True, timeout=250
+        )
+        if found.returncode or not program.is_file():
+            pytest.skip(f"npm cannot install {PACKAGE} {VERSION}: {found.stderr[-200:]}")
+    return program
+
+
+def transform(program: Path, source: Path, target: Path, *flags: str) -> Path:
+    command = ["node", str(program), "-q", "-w", "-g", "cpu", "--max-workers", "0", str(source), str(target)]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr[-500:]
+    return target
+
+
+def psnr(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+    """Between pictures of two scenes, in decibels."""
+    cameras = turntable(3, width=48, height=48)
+    with torch.no_grad():
+        pictures = [Gaussians(*[s[name] for name in RENDERED]).render(cameras).rgb for s in (one, other)]
+    assert pictures[0].std() > 0.05
+    return -10 * math.log10(float((pictures[0] - pictures[1]).square().mean().clamp_min(1e-20)))
+
+
+def of_a_few_looks(count: int) -> dict[str, Tensor]:
+    """Gaussians within sight of a turntable, whose higher coefficients fit any palette."""
+    scene = state(count)
+    scene["means"] *= 0.4
+    scene["sh"][:, 1:] = state(40, seed=1)["sh"][torch.arange(count) % 40, 1:]
+    return scene
+
+
+@pytest.mark.parametrize("suffix", ["ply", "compressed.ply", "spz", "sog", "splat"])
+def test_it_reads_what_is_written_here(program: Path, tmp_path: Path, suffix: str) -> None:
+    files.save(Gaussians(**of_a_few_looks(300)), tmp_path / f"ours.{suffix}")
+    ours = dict(files.load(tmp_path / f"ours.{suffix}").named_parameters())
+    seen = transform(program, tmp_path / f"ours.{suffix}", tmp_path / "seen.ply")
+    theirs = ply_gaussians.read(seen.read_bytes())
+    assert set(theirs) == set(RENDERED)
+    angle = (
+        0.02 if suffix == "splat" else 1e-3
+    )  # it takes 127.5 for zero where the format's first program has 128
+    within(ours, matched(ours, theirs), (1e-6, angle, 1e-6, 1e-6, 1e-6, 1e-6))
+    assert psnr(ours, theirs) > (40 if suffix == "splat" else 60)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "flags"),
+    [
+        ("ply", []),
+        ("compressed.ply", []),
+        ("spz", ["--spz-version", "3"]),
+        ("spz", ["--spz-version", "4"]),
+        ("sog", []),
+    ],
+)
+def test_what_it_writes_is_read_here(program: Path, tmp_path: Path, suffix: str, flags: list[str]) -> None:
+    before = of_a_few_looks(300)
+    files.save(Gaussians(**before), tmp_path / "ours.ply")
+    written = transform(program, tmp_path / "ours.ply", tmp_path / f"theirs.{suffix}", *flags)
+    after = dict(files.load(written).named_parameters())
+    within(before, matched(before, after), THEIR_STEPS[suffix])
+    assert psnr(before, after) > (30 if suffix != "ply" else 100)
