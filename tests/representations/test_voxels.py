@@ -57,6 +57,7 @@ def test_a_state_with_colours_of_no_direction_is_the_same_scene():
 def test_colours_are_the_sigmoid_of_harmonics():
     scene = Voxels.start(resolution=5, degree=2)
     coefficients = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    assert scene.higher is not None
     with torch.no_grad():
         scene.base.copy_(coefficients[0].expand(scene.base.shape))
         scene.higher.copy_(coefficients[1:].flatten().expand(scene.higher.shape))

@@ -32,6 +32,7 @@ def asked(teacher: Images, change=lambda rgba: rgba, *, views: int = 4, side: in
     """The loss of pictures that are the photographs, changed."""
     now = moment()
     cameras = teacher.cameras(now, views=views, width=side, height=side)
+    assert teacher._taken is not None
     truth = teacher._taken.rgba.float() / 255
     seen = change(truth.clone()).requires_grad_()
     return teacher(cameras, Rendering(seen[..., :3], seen[..., 3:]), now), seen
@@ -99,6 +100,7 @@ def test_with_a_stride_the_photographs_themselves_have_no_loss_and_all_pixels_ar
         thin = teacher.cameras(now, views=4, width=20, height=20)
         assert (thin.width, thin.height) == (max(1, 20 // stride), max(1, 16 // stride))
         seen = torch.nn.functional.normalize(thin.rays()[1], dim=-1) / 2 + 0.5
+        assert teacher._taken is not None
         loss = teacher(thin, Rendering(seen, torch.ones_like(seen[..., :1])), now)
         assert loss.total < 2 / 255 and "ssim" not in loss.parts
         met |= {tuple(colour) for colour in teacher._taken.rgba.reshape(-1, 4).tolist()}
