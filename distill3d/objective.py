@@ -26,7 +26,10 @@ class Objective:
     """A score-distillation method. Its fields are the --method.* flags of the command line."""
 
     PUBLISHED: ClassVar[dict[str, Any]] = {}
-    """The paper's own settings, as flags; the defaults are those that suit the closed world."""
+    """Settings for priors such as Stable Diffusion: the paper's, or customary ones where they are not known.
+
+    The defaults are those that suit the closed world.
+    """
     COMPARES: ClassVar[bool] = False
     """Whether the method always needs the null prompt beside the prompt."""
 
@@ -60,7 +63,7 @@ class Objective:
 
     @classmethod
     def published(cls) -> Objective:
-        """The method at the settings of its paper."""
+        """The method at the settings of its paper, `PUBLISHED`."""
         return cls(**cls.PUBLISHED)
 
     def check(self, prior: Prior) -> None:

@@ -18,7 +18,7 @@ FLOORS = [
     ["ops"],
     ["scene"],
     ["field"],
-    ["survey"],
+    ["survey", "regularisers"],
     ["fusion"],
     ["world", "data"],
     ["prior", "rig"],

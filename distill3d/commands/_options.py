@@ -77,6 +77,8 @@ class Grammar:
             flags = self._scene_flags(path, stored, argv) if name == "scene" else plugins.fields(path)
             columns.append(_flags.choice(name, folder, default, f"one of the files in {folder}/:"))
             columns.append(_flags.group(flags, name, kind, f"of --{name} {kind}"))
+            if name == "scene" and self.preset:
+                columns.append(_flags.preset(presets(path), self.preset, kind))
         for name, (file, of, line) in self.groups.items():
             columns.append(_flags.group(plugins.fields(plugins.PACKAGE / file, of), name, name, line))
         namespace = {"__doc__": self.options.__doc__}

@@ -38,7 +38,7 @@ class Options:
     downscale: int = 1
     """Divide the sides of the photographs by this."""
     preset: Literal["quick", "standard", "high"] = "standard"
-    """How good it should become, and how long it may take: decides what is not given below."""
+    """How good it should become, and how long it may take; `Grammar` adds what it decides."""
     steps: int = 0
     """How often the scene is rendered and improved; 0: as the preset says."""
     views: int = 0
@@ -106,13 +106,15 @@ def _resolve(options: Any) -> Any:
 
 
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
+    from distill3d.commands._progress import reading
     from distill3d.data import photographs
     from distill3d.data.dataset import open_dataset
     from distill3d.teachers.images import Images
 
     dataset = open_dataset(options.data)
     kind = plugins.load("representations", options.scene, "scene", GRAMMAR.help)
-    taken = photographs.load(dataset, dataset.train, downscale=options.downscale)
+    with reading("photographs") as told:
+        taken = photographs.load(dataset, dataset.train, downscale=options.downscale, progress=told)
     with given_by_user():
         if checkpoint is None:
             flags = dataclasses.asdict(options.scene_options)

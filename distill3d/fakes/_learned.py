@@ -64,7 +64,8 @@ class Learned(Fake):
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
         """The module and its optimizer, made when the first pictures are seen."""
         if self.model is None or self._optimizer is None:
-            seed = 0 if self._state else int(moment.uniform(1) * 2**31)  # a run that goes on drew it before
+            # a resumed run has drawn its seed already, and takes its weights from the state
+            seed = 0 if self._state else int(moment.uniform(1) * 2**31)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.model = self.model_for(x, prior)

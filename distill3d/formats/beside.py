@@ -8,6 +8,7 @@ from typing import Any
 from trimesh.resolvers import Resolver
 
 from distill3d.errors import UserError
+from distill3d.formats import _picture
 
 MAX_BYTES = 1 << 28
 
@@ -29,7 +30,11 @@ class Beside(Resolver):
         elif path.stat().st_size > MAX_BYTES:
             reason = f"names {name[:80]} of {path.stat().st_size} bytes; at most {MAX_BYTES} are read"
         else:
-            return path.read_bytes()
+            data = path.read_bytes()
+            fault = "" if path.suffix.lower() == ".mtl" else _picture.fault(data)
+            if not fault:
+                return data
+            reason = f"names {name[:80]}, which {fault}; save it again as PNG or JPEG"
         self.refused.append(reason)
         raise FileNotFoundError(reason)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from distill3d.errors import UserError
+from distill3d.formats import _picture
 from distill3d.formats._light import to_light
 
 MAGIC = b"glTF"
@@ -32,6 +33,7 @@ def opened(data: bytes) -> bytes:
     content, binary = _chunks(data)
     try:
         _check(content, binary)
+        _check_textures(content, binary)
         for mesh in content.get("meshes", []):
             for primitive in mesh["primitives"]:
                 attributes = primitive["attributes"]
@@ -120,6 +122,23 @@ def _check(content: dict[str, Any], binary: bytes) -> None:
     drawn = sum(rows[_whole(node["mesh"])] for node in content.get("nodes", []) if "mesh" in node)
     if drawn > max(FREELY, REPEATED * len(binary)):
         raise UserError(f"the GLB draws its meshes so often that they have {drawn} corners; export fewer")
+
+
+def _check_textures(content: dict[str, Any], binary: bytes) -> None:
+    """Raise UserError for textures that would be left out, or be laid on otherwise than they are meant."""
+    for index, image in enumerate(content.get("images", [])):
+        view = content["bufferViews"][_whole(image["bufferView"])]
+        begin = _whole(view.get("byteOffset", 0))
+        fault = _picture.fault(binary[begin : begin + _whole(view["byteLength"])])
+        if fault:
+            raise UserError(f"picture {index} of the GLB {fault}; export it again with PNG or JPEG")
+    for material in content.get("materials", []):
+        texture = material.get("pbrMetallicRoughness", {}).get("baseColorTexture", {})
+        if texture.get("texCoord", 0) != 0 or "KHR_texture_transform" in texture.get("extensions", {}):
+            raise UserError(
+                "the GLB lays its texture on by a second set of coordinates or a transform; export it with "
+                "one set and none"
+            )
 
 
 def _rows(mesh: dict[str, Any], accessors: list[dict[str, Any]]) -> int:

@@ -17,13 +17,17 @@ from torch import Tensor
 
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
-from distill3d.formats import _deflate, _ngp_occupancy, msgpack
+from distill3d.formats import _cascades, _deflate, msgpack
 from distill3d.formats._ngp_network import network, number, whole
 from distill3d.representations.instant_ngp import InstantNgp, Place
 
 SUFFIXES = (".ingp", ".msgpack")
 TO_Z_UP = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]).double()
 """(x, y, z) of instant-ngp to ours: what lies along its z, x and y lies along our x, y and z."""
+STEP = math.sqrt(3) / 1024
+"""Length of the first step along a ray, in instant-ngp's units; its density grid says what one takes away."""
+FAINTEST = 0.01
+"""Optical thickness of a step."""
 MOST_SAMPLES = 4096
 MAX_FRAMES = 100_000
 MAX_SIDE_PX = 16384
@@ -45,7 +49,7 @@ def read(data: bytes) -> InstantNgp:
     aabb_scale = number(nerf, "aabb_scale", number(dataset, "aabb_scale", 1.0))
     trained = network(config, _numbers(snapshot), max(aabb_scale, 1e-3))
     place = _place(snapshot, dataset)
-    steps = 2 * float(place.to_source[0, :3].norm()) / _ngp_occupancy.STEP
+    steps = 2 * float(place.to_source[0, :3].norm()) / STEP
     field = InstantNgp(
         trained.table,
         trained.density,
@@ -54,11 +58,19 @@ def read(data: bytes) -> InstantNgp:
         samples=max(2, min(round(steps), MOST_SAMPLES)),
         place=place,
     )
-    if whole(snapshot, "density_grid_size", 128) != _ngp_occupancy.SIDE:
+    return _with_occupancy(field, snapshot)
+
+
+def _with_occupancy(field: InstantNgp, snapshot: Mapping[str, Any]) -> InstantNgp:
+    """Cells that hold no more than the lesser of `FAINTEST` and the mean are empty, as instant-ngp's are."""
+    if whole(snapshot, "density_grid_size", 128) != _cascades.SIDE:
         raise UserError("the snapshot's density grid is not of 128 cells along each side")
-    grid = np.frombuffer(_bytes(snapshot, "density_grid_binary", 2), "<f2")
-    with torch.no_grad():
-        remembered = _ngp_occupancy.remembered(field, grid)
+    stored = np.frombuffer(_bytes(snapshot, "density_grid_binary", 2), "<f2")
+    _cascades.count(len(stored))
+    thickness = torch.from_numpy(np.nan_to_num(stored.astype(np.float32)))
+    mean = thickness[: _cascades.SIDE**3].clamp_min(0).mean()
+    full = thickness > min(FAINTEST, float(mean))
+    remembered = _cascades.remembered(field, full, thickness / STEP, centre=0.5, half=0.5)
     field.load_state_dict({**field.state_dict(), "remembered": remembered})
     return field
 

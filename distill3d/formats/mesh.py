@@ -26,8 +26,6 @@ Y_UP = [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 """(x, y, z) to (y, z, x): what pointed up along z then does along y, and what faced +x faces +z."""
 TURNED = ("glb", "obj")
 SUFFIXES = ("glb", "obj", "ply", "stl", "off")
-MAX_PIXELS = 1 << 26
-"""Of a texture, 8192 squared: how large it is when unpacked is only up to the few bytes of its header."""
 
 
 def read(data: bytes, kind: str, beside: Beside | None = None) -> Trimesh | PointCloud:
@@ -51,7 +49,7 @@ def read(data: bytes, kind: str, beside: Beside | None = None) -> Trimesh | Poin
         raise
     except Exception as error:  # trimesh lets through whatever damaged numbers lead to
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise UserError(f"not a {kind.upper()} that can be read ({reason}); export it again") from error
+        raise UserError(f"no {kind.upper()} that can be read ({reason}); export it again") from error
     return shape
 
 
@@ -145,8 +143,6 @@ def _paint(part: Trimesh, *, light: bool) -> None:
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
     stored = part.vertex_attributes.pop(glb.COLOURS, None)
     if picture is not None and uv is not None and len(uv) == len(part.vertices):
-        if picture.width * picture.height > MAX_PIXELS:
-            raise UserError(f"a texture of {picture.width} x {picture.height}; at most {MAX_PIXELS} pixels")
         image = _tinted(picture.convert("RGB"), _factor(material), light)
         part.visual = TextureVisuals(uv=uv, material=PBRMaterial(baseColorTexture=image))
     elif stored is not None:

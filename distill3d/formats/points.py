@@ -46,6 +46,6 @@ def sizes(places: np.ndarray) -> np.ndarray:
     distinct, row = np.unique(places, axis=0, return_inverse=True)
     if len(distinct) == 1:
         return np.full(len(places), ALONE)
-    distances, _ = KDTree(distinct).query(distinct, k=min(NEIGHBOURS, len(distinct) - 1) + 1)
+    distances, _ = KDTree(distinct).query(distinct, k=min(NEIGHBOURS, len(distinct) - 1) + 1, workers=-1)
     mean = distances[:, 1:].mean(1)
     return REACH * np.minimum(mean, LONELIEST * np.median(mean))[row.reshape(-1)]

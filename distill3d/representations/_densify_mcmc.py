@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 FROM, UNTIL, EVERY = 1 / 60, 5 / 6, 1 / 300
 """The share of a run in which primitives move and are born, and that between two rounds."""
+LEAST_STEPS = 25
+"""Between two rounds of a short run: what has moved needs some to find its rates."""
 BORN = 0.05
 """Share by which the number of primitives grows in a round."""
 DEAD = 0.005
 """Opacity from which on down a primitive has died."""
-NOISE, STEEPNESS, OPEN = 1e5, 100.0, 0.995
+NOISE, STEEPNESS, OPEN = 1e4, 100.0, 0.995
 """λ of the noise, and k and t of the sigmoid that gives it to the transparent alone. The paper's λ is 5e5,
-for scenes of four times our size and rates of a tenth of ours."""
+for rates that are lower and runs that are longer; here less was measured to be better."""
 DRAWN_AT_MOST = 0.999
 """A primitive of a greater opacity is drawn as if it had this one."""
 OPACITY_WEIGHT, SCALE_WEIGHT = 0.01, 0.01
@@ -43,7 +45,7 @@ def grow(
     scene: Primitives, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
 ) -> None:
     """Noise after every step; in each round the dead move to the living, and some are born."""
-    every = max(round(EVERY * steps), 5)
+    every = max(round(EVERY * steps), LEAST_STEPS)
     if step % every == 0 and FROM * steps <= step <= UNTIL * steps:
         relocate(scene, optimizer, generator)
     _shake(scene, optimizer, generator)

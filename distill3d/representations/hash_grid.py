@@ -24,8 +24,28 @@ from distill3d.scene import Scene, Seen
 FEATURES = 16
 """Outputs of the density network, the first of them the raw density."""
 PRESETS = {
-    "quick": {"steps": 800, "views": 8, "rays": 5000},
-    "standard": {"steps": 5000, "views": 8, "rays": 5000},
+    "quick": {
+        "steps": 1000,
+        "views": 8,
+        "rays": 5000,
+        "levels": 10,
+        "log2_entries": 16,
+        "coarsest": 8,
+        "finest": 128,
+        "width": 32,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 5000,
+        "views": 8,
+        "rays": 5000,
+        "levels": 12,
+        "log2_entries": 17,
+        "coarsest": 8,
+        "finest": 256,
+        "width": 32,
+        "samples": 192,
+    },
     "high": {
         "steps": 20000,
         "views": 16,
@@ -105,7 +125,7 @@ class HashGrid(Field):
         *,
         seed: int = 0,
         levels: Annotated[int, "resolutions of the grid"] = 12,
-        log2_entries: Annotated[int, "base-2 logarithm of the most entries of a level"] = 16,
+        log2_entries: Annotated[int, "base-2 logarithm of the most entries of a level"] = 17,
         coarsest: Annotated[int, "entries along each side of the coarsest level"] = 8,
         finest: Annotated[int, "entries along each side of the finest level"] = 256,
         width: Annotated[int, "width of the networks"] = 32,

@@ -75,7 +75,7 @@ class InstantNgp(Field):
         self.density = nn.ParameterList([weight.detach().clone() for weight in density])
         self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
         sizes = [layout.levels, layout.features, layout.log2_entries, layout.base_resolution]
-        self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth)]))
+        self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth), layout.border]))
         self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
         place = place or Place()
         for name in ("to_source", "cube", "drawn", "scene_transform"):
@@ -122,8 +122,9 @@ class InstantNgp(Field):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> InstantNgp:
-        levels, features, log2_entries, base, smooth = (int(size) for size in state["sizes"])
-        layout = Layout(3, levels, features, log2_entries, base, float(state["growth"]), bool(smooth))
+        levels, features, log2_entries, base, smooth, border = (int(size) for size in state["sizes"])
+        growth = float(state["growth"])
+        layout = Layout(3, levels, features, log2_entries, base, growth, bool(smooth), border)
         networks = [
             [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
             for name in ("density", "colour")

@@ -25,8 +25,30 @@ from distill3d.representations import _sight
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
-    "quick": {"steps": 800, "views": 8, "rays": 5000},
-    "standard": {"steps": 3000, "views": 8, "rays": 5000},
+    "quick": {
+        "steps": 800,
+        "views": 8,
+        "rays": 2500,
+        "frequencies": 6,
+        "width": 64,
+        "layers": 3,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 96,
+    },
+    "standard": {
+        "steps": 4000,
+        "views": 8,
+        "rays": 2500,
+        "frequencies": 7,
+        "width": 96,
+        "layers": 4,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
     "high": {
         "steps": 20000,
         "views": 16,

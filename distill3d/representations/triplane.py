@@ -20,8 +20,24 @@ from distill3d.representations import _sight, _upsampling
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
-    "quick": {"steps": 800, "views": 8, "rays": 5000, "resolution": 96},
-    "standard": {"steps": 3000, "views": 8, "rays": 5000},
+    "quick": {
+        "steps": 800,
+        "views": 8,
+        "rays": 5000,
+        "resolution": 96,
+        "channels": 16,
+        "width": 32,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 4000,
+        "views": 8,
+        "rays": 5000,
+        "resolution": 192,
+        "channels": 24,
+        "width": 64,
+        "samples": 192,
+    },
     "high": {
         "steps": 20000,
         "views": 16,

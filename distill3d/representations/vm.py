@@ -23,8 +23,28 @@ from distill3d.representations import _sight, _upsampling
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
-    "quick": {"steps": 800, "views": 8, "rays": 5000, "resolution": 96},
-    "standard": {"steps": 3000, "views": 8, "rays": 5000},
+    "quick": {
+        "steps": 800,
+        "views": 8,
+        "rays": 5000,
+        "resolution": 96,
+        "density_rank": 8,
+        "colour_rank": 16,
+        "width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 3000,
+        "views": 8,
+        "rays": 5000,
+        "resolution": 160,
+        "density_rank": 8,
+        "colour_rank": 24,
+        "width": 32,
+        "colour_layers": 1,
+        "samples": 192,
+    },
     "high": {
         "steps": 20000,
         "views": 16,
@@ -144,7 +164,7 @@ class Vm(Field):
 
     def param_groups(self) -> list[dict[str, Any]]:
         density, colour = [self.density_planes, self.density_lines], [self.colour_planes, self.colour_lines]
-        first, last = (0.02, 0.002) if self.photographed else (0.05, 0.005)
+        first, last = 0.05, 0.002 if self.photographed else 0.005
         return [
             {"name": "density", "params": density, "lr": first, "lr_final": last},
             {"name": "colour", "params": colour, "lr": first, "lr_final": last},

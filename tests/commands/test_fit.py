@@ -111,8 +111,18 @@ def test_the_presets_of_every_kind_decide_steps_and_what_it_has_flags_for(kind: 
     flags = {flag.name for flag in plugins.keywords(path, *GRAMMAR.scene_from)}
     stages = [presets(path)[name] for name in ("quick", "standard", "high")]
     assert 0 < stages[0]["steps"] < stages[1]["steps"] < stages[2]["steps"]
-    assert all(set(stage) <= {"steps", "views", *flags} for stage in stages)
+    assert all(set(stage) <= {"steps", "views", "rays", *flags} for stage in stages)
     assert len({frozenset(stage) for stage in stages}) == 1, "a preset decides what the others do"
+
+
+def test_help_says_what_a_preset_decides_for_the_chosen_scene(distill3d: Run) -> None:
+    said = distill3d("fit", "--scene", "surfels", "--preset", "quick", "--help")
+    words = " ".join(said.out.replace("│", " ").split())
+    assert (
+        "for surfels, where nothing is given: quick steps 1500, limit 20000 standard steps 5000, limit 30000"
+        in words
+    )
+    assert "after growing (default: 20000)" in words
 
 
 def test_a_run_that_is_repeated_with_another_preset_has_that_presets_steps(

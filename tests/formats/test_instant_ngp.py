@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from distill3d import files
 from distill3d.camera import look_at
 from distill3d.errors import UserError
-from distill3d.formats import _deflate, _ngp_occupancy, instant_ngp
+from distill3d.formats import _cascades, _deflate, instant_ngp
 from distill3d.representations.instant_ngp import InstantNgp
 from tests.formats import ngp_definition as ngp
 from tests.formats.damage import DAMAGE, QUICK, THOROUGH, damaged, survives
@@ -134,7 +134,7 @@ def test_a_configuration_that_names_no_growth_reaches_2048_cells_a_unit():
 
 def test_morton_indices_are_undone():
     x, y, z = np.random.default_rng(0).integers(0, 128, (3, 1000))
-    found = _ngp_occupancy.unmorton(torch.tensor(ngp.morton(x, y, z)))
+    found = _cascades.unmorton(torch.tensor(ngp.morton(x, y, z)))
     assert np.array_equal(found.numpy(), np.stack([x, y, z], 1))
 
 

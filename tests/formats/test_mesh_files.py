@@ -254,6 +254,50 @@ def test_a_texture_larger_than_any_screen_is_refused_before_it_is_unpacked():
         mesh_format.read(mesh.export(file_type="glb"), "glb")
 
 
+def test_a_texture_that_would_be_lost_or_laid_on_otherwise_is_refused(tmp_path: Path):
+    (whole,) = mesh_format.write(textured(picture()), "glb").values()
+    begin = whole.index(b"PNG")
+    with pytest.raises(UserError, match="picture 0 of the GLB cannot be read"):
+        mesh_format.read(whole[:begin] + b"JNG" + whole[begin + 3 :], "glb")
+    (length,) = struct.unpack_from("<I", whole, 12)
+    content = json.loads(whole[20 : 20 + length])
+    content["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
+    with pytest.raises(UserError, match="second set of coordinates"):
+        mesh_format.read(glb(content, whole[28 + length :]), "glb")
+    files.save(torn(), tmp_path / "a.obj")
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"names a\.png, which cannot be read"):
+        files.load(tmp_path / "a.obj")
+
+
+PLY = "ply\nformat binary_little_endian 1.0\nelement vertex {}\n" + "".join(
+    f"property float {c}\n" for c in "xyz"
+)
+PLY_FACES = "element face {}\nproperty list {} int vertex_indices\nend_header\n"
+HUGE = {
+    "stl": [bytes(80) + struct.pack("<I", 2**32 - 1) + bytes(50)],
+    "off": [
+        b"OFF\n1000000000000 1 0\n0 0 0\n",
+        b"OFF\n-1 -1 0\n0 0 0\n",
+    ],
+    "obj": [b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 99999999999\n", b"f -9 -8 -7\n" + b"v 1 1 1\n" * 3],
+    "ply": [
+        (PLY + PLY_FACES).format(10**12, 1, "uchar").encode() + bytes(60),
+        (PLY + PLY_FACES).format(3, 10**9, "uchar").encode() + bytes(36) + b"\3" + bytes(12),
+        (PLY + PLY_FACES).format(3, 1, "uint").encode() + bytes(36) + b"\xff\xff\xff\x7f" + bytes(12),
+        (PLY + PLY_FACES).format(3, 1, "int").encode() + bytes(36) + b"\xff\xff\xff\xff" + bytes(12),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_counts_that_the_file_cannot_hold_are_refused(kind: str):
+    for data in HUGE[kind]:
+        survives(lambda data: read_and_open(kind, data), data)
+        with pytest.raises(UserError):
+            read_and_open(kind, data)
+
+
 @pytest.mark.parametrize("kind", mesh_format.SUFFIXES)
 def test_corners_that_are_not_there_and_no_numbers_are_refused(kind: str):
     texts = {

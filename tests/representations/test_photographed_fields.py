@@ -9,6 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from distill3d.camera import orbit
+from distill3d.data.photographs import Photographs
 from distill3d.distill import distill
 from distill3d.field import Field
 from distill3d.ops import grids
@@ -24,6 +25,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "triplane": {"resolution": 12, "channels": 4, "width": 8, "samples": 24},
     "vm": {"resolution": 12, "density_rank": 3, "colour_rank": 2, "samples": 24},
     "voxels": {"resolution": 12, "samples": 24},
+}
+ENOUGH: dict[str, dict[str, Any]] = {
+    "hash_grid": {"levels": 5, "log2_entries": 13, "finest": 40, "width": 16},
+    "mlp": {"frequencies": 4, "width": 48, "layers": 2},
+    "triplane": {"resolution": 32, "channels": 8, "width": 16},
+    "vm": {"resolution": 24, "density_rank": 4, "colour_rank": 6},
+    "voxels": {"resolution": 24},
 }
 CAMERAS = orbit(torch.tensor([0.2, 2.5, 4.0]), 0.3, width=20, height=16)
 PUBLISHED = {
@@ -150,3 +158,37 @@ def test_the_published_size_of_voxels_is_possible():
 def test_impossible_fits_are_refused_with_a_sentence(name, flags, sentence):
     with pytest.raises(ValueError, match=sentence):
         start(name, **flags)
+
+
+def pictures_of_a_known_ball() -> Photographs:
+    """A ball of radius 0.6 whose colour is the place on it, drawn in closed form."""
+    cameras = orbit(torch.arange(16) * 2.4, torch.linspace(-0.4, 1.3, 16), width=32, height=32)
+    origins, directions = cameras.rays()
+    directions = torch.nn.functional.normalize(directions, dim=-1)
+    along = -(origins * directions).sum(-1, keepdim=True)
+    closest = origins + along * directions
+    depth = along - (0.36 - closest.square().sum(-1, keepdim=True)).clamp_min(0).sqrt()
+    hit = (closest.norm(dim=-1, keepdim=True) < 0.6).float()
+    rgba = torch.cat([(0.5 + 0.8 * (origins + depth * directions)).clamp(0, 1) * hit, hit], -1)
+    believed = torch.full((16, 32, 32, 1), 255, dtype=torch.uint8)
+    return Photographs(cameras, (rgba * 255).round().to(torch.uint8), believed)
+
+
+KINDS_AND_STEPS = [
+    ("voxels", 150),
+    *[pytest.param(name, 500, marks=pytest.mark.slow) for name in ("hash_grid", "mlp", "triplane", "vm")],
+]
+
+
+@pytest.mark.parametrize(("name", "steps"), KINDS_AND_STEPS)
+def test_a_known_ball_is_recovered(name, steps):
+    taken = pictures_of_a_known_ball()
+    scene, teacher = start(name, **ENOUGH[name], samples=64), Images(taken, stride=2)
+    for _ in distill(scene, teacher, steps=steps, rig=teacher, views=4, size=32):
+        pass
+    with torch.no_grad():
+        seen = scene.render(taken.cameras)
+    inside = taken.rgba[..., 3:].float() / 255
+    wrong = (seen.rgb - taken.rgba[..., :3].float() / 255).square().mean()
+    assert -10 * wrong.log10() > 22
+    assert (seen.alpha - inside).abs().mean() < 0.05

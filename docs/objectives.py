@@ -1,0 +1,158 @@
+"""Writes docs/objectives.md, the methods as formulas with what a step costs: `python docs/objectives.py`.
+
+The formulas are those at the head of each method's file; the costs are counted while the method runs, at the
+settings of its paper.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import torch
+
+from distill3d import plugins
+from distill3d.camera import turntable
+from distill3d.moment import Moment
+from distill3d.objective import Objective, Variational
+from distill3d.prior import Prior
+from distill3d.rendering import Rendering
+
+VIEWS = 4
+HEAD = """# Methods of score distillation
+
+All of them move a picture x of the scene against a direction g. They differ in where the prior is asked and
+what is taken off its answer: the noise that was added (SDS), the prediction of a model of the scene's own
+pictures (VSD and its kin), or another prediction of the prior (CSD, ISM, CDS, ASD).
+
+- x_t = α x + σ ε is the picture under noise of level t, from 0 to 1; y is the prompt.
+- ε_c and ε_u are the prior's predictions of the noise with the prompt and with the null prompt, ε̂ the
+  guided one, ε_u + s (ε_c - ε_u): s = 0 is without prompt and s = 1 without guidance, as in diffusers.
+- ε_q is the prediction of a model of the scene's own pictures: `--method.fake own` takes the pictures
+  themselves, `network` learns a small network, `lora` adapts the prior.
+
+The columns count, for a picture and a step at the settings in the last column: evaluations of the prior,
+evaluations of q (without its learning, which is one more and its derivative), and whether the derivative
+goes through the prior, which doubles its memory. The settings are for priors such as Stable Diffusion:
+those of the paper, where they are known. A method "after" a paper was written from less than its text: the
+head of its file says from what, and what was inferred.
+
+"""
+CHOICE = """
+## Which one when
+
+- **To begin**: `sds`. It asks the least, and with a prior that knows its views it finds the object. With
+  the strong guidance that a weak prior needs, its colours go too far; `nfsd`, `csd` and `ism` ask for the
+  same with less noise.
+- **When faces appear on several sides**: `esd`. Its entropy term needs no network here, and works only if a
+  run begins at much noise, as the default noise levels do. `jsd_joint` is for a prior of many views.
+  `--method.perp-neg` pushes guidance off the words of the other views.
+- **For variety and fine texture, with time to spare**: `vsd` with `--method.fake lora` or `network`; for
+  one scene with an exact q it *is* `sds`, so that what it adds is what q has not learned yet. `asd` has no
+  q and costs one evaluation more than `sds`. `f_vsd` and `uni` weigh pictures by density, where densities
+  are known.
+- **For a direction without randomness**: `ism`, `csm` and `sdi` invert instead of drawing noise, at a few
+  evaluations more; `cds` keeps one noise for the whole run.
+- **When prompt and looks pull apart**: `bsd` never works against either.
+- **When there is another judge**: `reward` adds any differentiable one to any method.
+
+`--method NAME --help` lists the flags of each. The defaults suit the closed world; those for large priors
+are the last column here, and `published()` of the class in Python.
+"""
+
+
+class Counting(Prior):
+    """Pixels around grey; counts how many times each picture is looked at."""
+
+    guidance_scale = 7.5
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.through = False
+
+    def noise(self, noisy, t, condition):
+        self.asked += len(noisy)
+        self.through |= noisy.requires_grad
+        alpha, sigma = (a[:, None, None, None] for a in self.alpha_sigma(t))
+        return sigma * noisy / (0.2 * alpha**2 + sigma**2)
+
+    def joint_noise(self, noisy, t, condition):
+        return self.noise(noisy, t, condition)
+
+    def log_density(self, noisy, t, condition):
+        return -noisy.square().flatten(1).sum(-1)
+
+
+def page() -> str:
+    """The whole document."""
+    rows = [_row(name) for name in plugins.menu("objectives")]
+    names = ["method", "g", "prior", "q", "through the prior", "settings for large priors"]
+    table = [names, ["---"] * len(names), *rows]
+    return HEAD + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n" + CHOICE
+
+
+def _row(name: str) -> list[str]:
+    method = plugins.load("objectives", name, "method", "--help")
+    text = (plugins.PACKAGE / "objectives" / f"{name}.py").read_text(encoding="utf-8")
+    asked, of_q, through = _cost(method)
+    settings = " ".join(
+        f"`{key.replace('_', '-')} {_shown(value)}`" for key, value in method.PUBLISHED.items()
+    )
+    cost = [f"{asked:g}", f"{of_q:g}" if of_q else "", "yes" if through else ""]
+    return [
+        f"[`{name}`](../distill3d/objectives/{name}.py)<br>{_paper(text)}",
+        _formula(text),
+        *cost,
+        settings,
+    ]
+
+
+def _paper(text: str) -> str:
+    """Authors, year and number, from the head of a file."""
+    head = " ".join(text.split('"""')[1].split())
+    number = re.search(r"\(arXiv ([\d.]+)\)", head)
+    assert number is not None
+    who = re.search(r"([A-Z]\w+) et al\. (\d{4})", head)
+    assert who is not None
+    return f"{'after ' if 'After' in head[: who.start()] else ''}{who[1]} {who[2]}, [{number[1]}](https://arxiv.org/abs/{number[1]})"
+
+
+def _formula(text: str) -> str:
+    """The line of the head that says what g is, or else all its indented lines."""
+    lines = [line.strip() for line in text.split('"""')[1].splitlines()]
+    said = [line for line in lines if line.startswith(("g =", "L =")) or ",   g = " in line]
+    if not said:
+        said = [line.strip() for line in text.split('"""')[1].splitlines() if line.startswith("    ")]
+    return "<br>".join(f"`{re.sub(' +', ' ', line).replace('|', chr(92) + '|')}`" for line in said)
+
+
+def _shown(value: object) -> str:
+    return " ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else f"{value}"
+
+
+def _cost(method: type[Objective]) -> tuple[float, float, bool]:
+    """Evaluations of the prior and of q a picture, and whether the derivative goes through the prior."""
+    settings = {k: v for k, v in method.PUBLISHED.items() if not k.startswith("fake")}
+    objective, prior = method(**settings), Counting()
+    cameras = turntable(VIEWS, width=4, height=4)
+    condition = prior.condition("a thing", cameras, torch.ones(VIEWS, 3))
+    rendering = Rendering(torch.rand(VIEWS, 4, 4, 3), torch.ones(VIEWS, 4, 4, 1))
+    moment = Moment(1, 10, torch.Generator().manual_seed(0))
+    asked_of_q = 0
+    if isinstance(objective, Variational):
+        answer = objective.q.noise
+
+        def counted(*question):
+            nonlocal asked_of_q
+            asked_of_q += 1
+            return answer(*question)
+
+        objective.q.noise = counted  # type: ignore[method-assign]
+    with torch.no_grad():
+        objective.learn(rendering, prior, condition, moment)
+        objective.gradient(prior.show(rendering, condition), prior, condition, moment)
+    return prior.asked / VIEWS, asked_of_q, prior.through
+
+
+if __name__ == "__main__":
+    Path(__file__).with_suffix(".md").write_text(page(), encoding="utf-8")
