@@ -16,13 +16,16 @@ from torch import Tensor
 
 from distill3d import comparison, files, pictures
 from distill3d.chamfer import solid_likeness
+from distill3d.commands.fit import COLOURS
 from distill3d.comparison import WHITE, Renderer
 from distill3d.data import photographs
 from distill3d.data.dataset import open_dataset
+from distill3d.data.photographs import Photographs
 from distill3d.errors import UserError, given_by_user
 from distill3d.pictures import Row, Sheet, shoot
 from distill3d.recipe import SIZE
 from distill3d.scene import Scene
+from distill3d.teachers.images import over
 from distill3d.world import metrics
 from distill3d.world.grammar import describe
 from distill3d.world.model import instances
@@ -47,7 +50,8 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
         dataset = dataclasses.replace(dataset, scene_transform=torch.eye(4, dtype=torch.float64))
     frames = dataset.test if options.split == "test" else dataset.train
     taken = photographs.load(dataset, frames, downscale=downscale)
-    scores = comparison.against_photographs(_renderer(scene, ("rgb", "alpha")), taken)
+    behind = _background(options.background, stored, taken)
+    scores = comparison.against_photographs(_renderer(scene, ("rgb", "alpha")), taken, behind)
     numbers = {
         "data": str(folder),
         "split": options.split,
@@ -55,16 +59,25 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
         "pictures": len(taken),
         "width": taken.cameras.width,
         "height": taken.cameras.height,
+        "background": list(behind),
     }
 
     def sheet() -> Sheet:
         chosen = _some(len(taken))
-        rgba = taken.rgba[chosen].float() / 255
-        truth = rgba[..., :3] + (1 - rgba[..., 3:])
-        seen = shoot(scene, taken.cameras[chosen]).over(WHITE)
+        truth = over(taken.rgba[chosen], torch.tensor(behind).expand(len(chosen), 3))
+        seen = shoot(scene, taken.cameras[chosen]).over(behind)
         return _beside(seen, truth, ("scene", "photograph"), _title(numbers), str(options.scene))
 
     return numbers, sheet
+
+
+def _background(name: str, stored: dict[str, Any], taken: Photographs) -> tuple[float, float, float]:
+    """What a fit of these photographs is judged on; random colours are judged on white."""
+    if name == "auto":
+        name = stored.get("background", "auto")
+    if name == "auto":
+        name = "black" if taken.opaque else "white"
+    return COLOURS.get(name, WHITE)
 
 
 def against_scene(scene: Scene, options: Options, run: dict[str, Any]) -> Measured:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Options:
     """Numbers for a scene, as JSON on standard output.
 
-    With DATA: PSNR in dB and SSIM against a dataset's photographs over white, their means and worst views,
+    With DATA: PSNR in dB and SSIM against a dataset's photographs, their means and worst views,
     and the seconds that a picture takes. With --against: these for another scene's pictures from the same
     cameras, with errors of opacity, depth and normals, and the Chamfer distance (world units) and IoU of both
     solids. Otherwise, for a prompt of the closed world: PSNR, IoU, faces and more against the instance that
@@ -33,6 +33,9 @@ class Options:
     """The photographs to measure against: those kept for it, or those that were learned from."""
     downscale: int = 0
     """Divide the sides of the photographs by this; 0: as the run did, else 1."""
+    background: Literal["auto", "white", "black"] = "auto"
+    """What stands behind the photographs and the scene; auto: as in the run's report, else black behind
+    opaque photographs and white behind others."""
     frame: Literal["ours", "dataset"] = "ours"
     """The world that the scene stands in: that of a fit of ours, where the dataset's subject is in the unit
     ball, or the dataset's own, as other programs leave it."""

@@ -120,9 +120,9 @@ def test_scenes_of_two_kinds_have_a_chamfer_distance(distill3d: Run) -> None:
 
 def test_a_scene_against_itself_and_against_another(distill3d: Run, data: Path) -> None:
     files.save(Gaussians.start(count=50, limit=50, seed=0), "cloud.ply")
-    flags = ("--size", 32, "--resolution", 16)
-    same = json.loads(distill3d("eval", "truth.ply", "--against", "truth.ply", *flags).out)
-    other = json.loads(distill3d("eval", "truth.ply", "--against", "cloud.ply", *flags).out)
+    flags = ("eval", "truth.ply", "--size", 32, "--resolution")
+    same = json.loads(distill3d(*flags, 16, "--against", "truth.ply").out)
+    other = json.loads(distill3d(*flags, 0, "--against", "cloud.ply").out)
     assert same["psnr"] == 100, "as many dB as the measure has"
     assert same["iou"] == 1 and same["chamfer"] < 1e-6 and same["depth_error"] == same["alpha_error"] == 0
     assert 0 < other["psnr"] < 25
@@ -137,6 +137,17 @@ def test_a_ball_is_measured_against_the_world(distill3d: Run) -> None:
     numbers = json.loads(said.out)
     assert numbers["faces"] is None and 0 < numbers["iou"] < 1 and numbers["psnr"] > 5
     assert Path("p.png").is_file()
+
+
+def test_the_background_shows_where_only_one_is_clear(distill3d: Run, data: Path) -> None:
+    """Nothing, against opaque white photographs: perfect over white, and nothing right over black."""
+    folders.write_pictures(data, [f"test/r_{i}.png" for i in range(9)], torch.ones(9, 20, 24, 4))
+    files.save(Gaussians.start(count=1, limit=1, radius=1e-6, opacity=1e-3), "nothing.ply")
+    psnr = {
+        name: json.loads(distill3d("eval", "nothing.ply", data, "--background", name).out)["psnr"]
+        for name in ("white", "black", "auto")
+    }
+    assert psnr["white"] > 60 and psnr["black"] == psnr["auto"] < 1
 
 
 @pytest.mark.parametrize(

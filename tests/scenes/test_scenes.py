@@ -26,7 +26,7 @@ from scenes.__main__ import NAMES, main
 FOLDER = Path(scenes.__file__).parent
 MOST_BYTES = 2_000_000
 WANT = ("rgb", "alpha", "depth", "normal")
-SHOWN = [(owl, 33.0, 128), (turtle, 31.0, 128), (amphora, 50.0, 128), (castle, 31.0, 128), (knot, 31.0, 256)]
+SHOWN = [(owl, 32.0, 128), (turtle, 30.0, 128), (amphora, 50.0, 128), (castle, 31.0, 128), (knot, 31.0, 256)]
 """Scenes, their least PSNR in dB on cameras that no fit has seen, and the side of the pictures."""
 
 
@@ -51,7 +51,7 @@ def test_a_scene_looks_as_its_maker_says(scene: ModuleType, least_db: float, sid
     opened = files.load(FOLDER / scene.FILE)
     cameras = held_out(side_px)[::12]
     found = compare(lambda c: opened.render(c, want=WANT), scene.truth, cameras)
-    assert found.scores.psnr.min() > least_db - 2 and found.scores.psnr.mean() > least_db
+    assert found.scores.psnr.min() > least_db
     assert found.depth_error is not None and found.depth_error < 0.02
     assert found.normal_error_deg is not None and found.normal_error_deg < 30
 
@@ -65,6 +65,7 @@ def test_the_photographs_show_the_world_from_where_they_say(tmp_path: Path, monk
     assert scores.psnr.min() > 50, "bytes and their rounding alone"
 
 
+@pytest.mark.slow
 def test_photographs_are_made_again_alike(tmp_path: Path) -> None:
     locomotive.make(tmp_path)
     for split in ("train", "test"):
@@ -87,7 +88,7 @@ def test_the_knot_is_made_again_alike_and_changes_with_the_view(tmp_path: Path) 
     assert kept["sh"].shape[1] == 16
     scene = files.load(FOLDER / knot.FILE)
     scene.sh.data[:, 1:] = 0
-    flat = compare(lambda c: scene.render(c, want=WANT), knot.truth, held_out(256)[::8])
+    flat = compare(lambda c: scene.render(c, want=WANT), knot.truth, held_out(256)[::12])
     assert flat.scores.psnr.mean() < 27, "without its harmonics it is another thing"
 
 
