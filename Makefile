@@ -2,6 +2,7 @@
 # make test      the fast tests        make test-all   also the slow ones
 # make lint      format, lint, types   make clean      remove all that make has made
 # make asan      the tests of the kernels, with every access to memory and every undefined step watched
+# make scenes    make the small scenes in scenes/ again
 # make kernels   build the compiled kernels alone, for work on them; make emulated   the CUDA ones, to run on the CPU
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
 
-.PHONY: demo test test-all asan lint kernels emulated clean
+.PHONY: demo test test-all asan lint kernels emulated scenes clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/distill3d generate "a red robot" --seed 0
@@ -36,6 +37,10 @@ kernels:
 # The CUDA kernels for the emulator, in the same place.
 emulated: CMAKE_FLAGS += -DD3D_EMULATED=ON
 emulated: kernels
+
+# The small scenes, again from what they are made of.
+scenes: $(VENV)/dev.stamp
+	$(BIN)/python -m scenes
 
 # Watched kernels lie in a folder of their own. What Python and torch leave allocated at the end is no concern here;
 # tests that only compile are left out, because nvcc cannot be watched.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -53,6 +53,16 @@ class Cameras:
         """The same view at another resolution."""
         scale = self.intrinsics.new_tensor([width / self.width, height / self.height])
         return replace(self, intrinsics=self.intrinsics * scale.repeat(2), width=width, height=height)
+
+    def thinned(self, stride: int, first: Int[Tensor, "*B 2"]) -> Cameras:
+        """Cameras that see every `stride`-th pixel along rows and columns, from `first` (column, row) on.
+
+        Their pictures are as wide and high as fits in from any `first` under `stride`, but not under a pixel.
+        """
+        width, height = max(1, self.width // stride), max(1, self.height // stride)
+        focal, centre = self.intrinsics.split(2, -1)
+        intrinsics = torch.cat([focal / stride, (centre - first - 0.5) / stride + 0.5], -1)
+        return replace(self, intrinsics=intrinsics, width=width, height=height)
 
     def rays(self) -> tuple[Float[Tensor, "*B H W 3"], Float[Tensor, "*B H W 3"]]:
         """Origins and directions through pixel centres; with camera z = 1, so that ray length is depth."""

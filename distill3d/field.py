@@ -29,6 +29,8 @@ DECAY = 0.9
 """What is left of a cell's remembered density after an update that finds none."""
 FAINTEST = 0.1
 """Density per world unit under which a cell counts as empty."""
+FAINTEST_PHOTOGRAPHED = 0.3
+"""The same in fits to photographs, where no haze has to survive: about a third less to draw."""
 RAYS_AT_ONCE = 2**16
 """Rays that are drawn together where no gradients are kept."""
 
@@ -90,7 +92,8 @@ class Field(Scene):
         """The cells that may hold something, axes z, y, x: those that did, and their neighbours."""
         if self._occupied is None or self._occupied.device != self.remembered.device:
             inside = _touches_ball(CELLS, self.remembered.device)
-            dense = inside & (self.remembered > FAINTEST)
+            faintest = FAINTEST_PHOTOGRAPHED if self.photographed else FAINTEST
+            dense = inside & (self.remembered > faintest)
             near = nn.functional.max_pool3d(dense.float(), 3, stride=1, padding=1) > 0
             self._occupied = near & inside
         return self._occupied

@@ -13,15 +13,19 @@ from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.formats import (
+    checkpoint,
     checkpoint_gaussians,
+    instant_ngp,
     ply_compressed,
     ply_gaussians,
     safetensors_scene,
     sog,
     splat,
     spz,
+    torch_ngp,
     transforms_json,
 )
+from distill3d.representations._extra import EXTRA, Extra
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
@@ -37,6 +41,12 @@ WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".splat": splat.write,
 }
 """Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
+MESHES = (".glb", ".obj", ".ply", ".stl", ".off")
+"""Formats that hold meshes or points; .ply is told from Gaussians by its header."""
+OURS = ".safetensors"
+FORMATS = {"gaussians": tuple(WRITERS), "surfels": (".ply",), "mesh": MESHES}
+"""In which formats scenes of these kinds are saved, beside our own, which holds every kind."""
+SUFFIXES = tuple(dict.fromkeys((*WRITERS, *MESHES, OURS)))
 
 
 def load(path: Path | str) -> Scene:
@@ -44,10 +54,41 @@ def load(path: Path | str) -> Scene:
     path = _scene_file(Path(path))
     data = _read(path)
     with _naming(path):
-        if path.suffix == ".safetensors":
+        if path.suffix == OURS:
             kind, state = safetensors_scene.read(data)
             return _kind(kind).from_state(state)
-        return _kind("gaussians")(**_reader(path, data)(data))
+        suffix = path.suffix.lower()
+        if suffix in instant_ngp.SUFFIXES:
+            return instant_ngp.read(data)
+        if torch_ngp.found_in(data):
+            return torch_ngp.read(data)
+        if suffix in MESHES and not _holds_gaussians(data):
+            return _surface(data, suffix.lstrip("."), path.parent)
+        return _primitives(_reader(path, data)(data))
+
+
+def _primitives(state: dict[str, Tensor]) -> Scene:
+    """Gaussians, or surfels where there are two scales, with all that their file says of them."""
+    kind = "surfels" if state["log_scales"].shape[1] == 2 else "gaussians"
+    learned = {name: value for name, value in state.items() if not name.startswith(EXTRA)}
+    return _kind(kind)(**learned, extra=Extra.from_state(state, EXTRA))
+
+
+def _holds_gaussians(data: bytes) -> bool:
+    """Whether a file is a PLY whose vertices are Gaussians, of any layout."""
+    header = data[: data.find(b"end_header", 0, 1 << 16)]
+    return data.startswith(b"ply") and any(name in header for name in (b" f_dc_0", b" packed_", b" scale_0"))
+
+
+def _surface(data: bytes, kind: str, folder: Path) -> Scene:
+    """The mesh in a file, or its points as Gaussians."""
+    from distill3d.formats import mesh, points
+    from distill3d.formats.beside import Beside
+
+    shape = mesh.read(data, kind, Beside(folder))
+    if isinstance(shape, mesh.PointCloud):
+        return _kind("gaussians")(**points.as_gaussians(shape))
+    return _kind("mesh").from_trimesh(shape)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
@@ -56,38 +97,54 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
         return ply_compressed.read if ply_compressed.found_in(data) else ply_gaussians.read
     if data.startswith((spz.MAGIC, spz.GZIP)):
         return spz.read
+    if checkpoint.names(data, "_model.field."):
+        raise UserError(
+            "a field of nerfstudio, whose space is contracted, which no field here holds; render it there "
+            "and fit the pictures (distill3d fit), or give splatfacto's checkpoint"
+        )
     if data.startswith(b"PK"):
         return sog.read if path.suffix == ".sog" else checkpoint_gaussians.read
     if path.suffix == ".splat":
         return splat.read
     raise UserError(
         "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
-        "splatfacto's .ckpt), a .safetensors of ours, or a run's folder"
+        "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a field (.ingp, .msgpack, "
+        "torch-ngp's .pth), a .safetensors of ours, or a run's folder"
     )
 
 
 def save(scene: Scene, path: Path | str) -> None:
-    """Write `scene` as .safetensors (any kind) or in a format for Gaussians (`WRITERS`), all or nothing."""
+    """Write `scene` as .safetensors (any kind) or in a format of its kind (`WRITERS`, `MESHES`).
+
+    All or nothing, in one file; a textured .obj has its material and its picture beside it.
+    """
     path = Path(path)
-    kind = kind_of(scene)
-    writer = next((w for suffix, w in WRITERS.items() if path.name.lower().endswith(suffix)), None)
-    if path.suffix == ".safetensors":
+    kind, suffix = kind_of(scene), suffix_of(path)
+    known = (*FORMATS.get(kind, ()), OURS)
+    if suffix not in known:
+        what = path.suffix or "a file without suffix"
+        raise UserError(f"{path}: {kind} cannot be saved as {suffix or what}; use {' or '.join(known)}")
+    if suffix == OURS:
         atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
-    elif writer is not None and kind == "gaussians":
-        atomic.write(path, writer(scene.state_dict()))
+    elif kind == "mesh":
+        save_mesh(scene.as_trimesh(), path)  # pyright: ignore[reportCallIssue]
     else:
-        raise UserError(
-            f"{path}: {kind} cannot be saved as {path.suffix or 'a file without suffix'}; use .safetensors"
-            + (f", or {', '.join(WRITERS)}" if kind == "gaussians" else "")
-        )
+        atomic.write(path, WRITERS[suffix](scene.state_dict()))
+
+
+def suffix_of(path: Path) -> str:
+    """Which of SUFFIXES a file's name ends in, in any case; empty if in none."""
+    return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
 
 
 def load_cameras(path: Path | str) -> Cameras:
-    """The cameras of a transforms.json."""
+    """The cameras of a transforms.json, or of a snapshot of instant-ngp."""
     path = Path(path)
     data = _read(path)
     with _naming(path):
-        return transforms_json.read(data)
+        return (instant_ngp.cameras if path.suffix.lower() in instant_ngp.SUFFIXES else transforms_json.read)(
+            data
+        )
 
 
 def save_cameras(cameras: Cameras, path: Path | str) -> None:
@@ -96,11 +153,12 @@ def save_cameras(cameras: Cameras, path: Path | str) -> None:
 
 
 def save_mesh(mesh: Trimesh, path: Path | str) -> None:
-    """Write a triangle mesh as .glb, .obj or .ply."""
+    """Write a triangle mesh as .glb, .obj (a texture beside it), .ply, .stl or .off."""
     from distill3d.formats import mesh as mesh_format
 
     path = Path(path)
-    atomic.write(path, mesh_format.write(mesh, path.suffix.lower().lstrip(".")))
+    for name, data in mesh_format.write(mesh, path.suffix.lower().lstrip("."), path.stem).items():
+        atomic.write(path.with_name(name), data)
 
 
 def kind_of(scene: Scene) -> str:

@@ -36,6 +36,10 @@ DEPTH_UNIT = 1e-3
 GAP_PX, MARGIN_PX, CAPTION_PX = 6, 28, 26
 
 
+Sheet = Image.Image
+"""A picture to be written by `write_sheet`."""
+
+
 def to_bytes(rgb: Float[Tensor, "*S"]) -> UInt8[Tensor, "*S"]:
     """Display values in [0, 1] as bytes, rounded to the nearest."""
     return (rgb.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
@@ -125,23 +129,28 @@ class Row:
 def contact_sheet(
     rows: Sequence[Row], *, title: str, subtitle: str = "", columns: Sequence[str] = (), tile_px: int = 160
 ) -> Image.Image:
-    """Rows of pictures, each under its label; `columns` are captions over the first row's pictures."""
+    """Rows of pictures, each under its label; `columns` are captions over the first row's pictures.
+
+    The pictures are of one shape, and shown `tile_px` wide.
+    """
     count = max(len(row.pictures) for row in rows)
+    rows_px, columns_px = rows[0].pictures.shape[1:3]
+    tile = (tile_px, max(1, round(tile_px * rows_px / columns_px)))
     width = 2 * MARGIN_PX + count * tile_px + (count - 1) * GAP_PX
     head = MARGIN_PX + 34 + (24 if subtitle else 0) + (18 if columns else 0)
-    height = head + len(rows) * (CAPTION_PX + tile_px) + MARGIN_PX
+    height = head + len(rows) * (CAPTION_PX + tile[1]) + MARGIN_PX
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN_PX, MARGIN_PX - 8), title, INK, ImageFont.load_default(26))
     if subtitle:
         draw.text((MARGIN_PX, MARGIN_PX + 28), subtitle, FAINT, ImageFont.load_default(14))
     for i, row in enumerate(rows):
-        top = head + i * (CAPTION_PX + tile_px)
+        top = head + i * (CAPTION_PX + tile[1])
         draw.text((MARGIN_PX, top + 6), row.label, INK, ImageFont.load_default(14))
         for j, picture in enumerate(row.pictures):
             left = MARGIN_PX + j * (tile_px + GAP_PX)
             image = Image.fromarray(to_bytes(picture).numpy())
-            sheet.paste(image.resize((tile_px, tile_px), Image.Resampling.LANCZOS), (left, top + CAPTION_PX))
+            sheet.paste(image.resize(tile, Image.Resampling.LANCZOS), (left, top + CAPTION_PX))
             if i == 0 and j < len(columns) and j > 0:
                 middle = left + tile_px // 2
                 draw.text((middle, top + 8), columns[j], FAINT, ImageFont.load_default(12), anchor="ma")

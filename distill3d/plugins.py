@@ -68,14 +68,23 @@ def fields(path: Path, class_name: str | None = None) -> list[Flag]:
     return list(source.fields(node).values())
 
 
-def keywords(path: Path, method: str) -> list[Flag]:
-    """The flags of a kind whose fields are the keyword-only arguments of its classmethod `method`."""
+def keywords(path: Path, *methods: str) -> list[Flag]:
+    """The flags of a kind that are the keyword-only arguments of the first of these classmethods it has."""
     source, node = _Source.read(path), _class(path)
-    for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == method:
-            arguments = zip(statement.args.kwonlyargs, statement.args.kw_defaults, strict=True)
-            return [source.flag(a.arg, a.annotation, d) for a, d in arguments if a.arg not in NOT_FLAGS]
-    return []
+    written = {s.name: s for s in node.body if isinstance(s, ast.FunctionDef)}
+    method = next((written[name] for name in methods if name in written), None)
+    if method is None:
+        return []
+    arguments = zip(method.args.kwonlyargs, method.args.kw_defaults, strict=True)
+    return [source.flag(a.arg, a.annotation, d) for a, d in arguments if a.arg not in NOT_FLAGS]
+
+
+def presets(path: Path, otherwise: Path) -> dict[str, dict[str, Any]]:
+    """The PRESETS that a kind's file has, or else those of the file `otherwise`."""
+    source = _Source.read(path)
+    if "PRESETS" not in source.constants:
+        source = _Source.read(otherwise)
+    return source.constant(source.constants["PRESETS"])
 
 
 def _class(path: Path) -> ast.ClassDef:

@@ -22,6 +22,8 @@ class Rendering:
     """Σ w n, in world coordinates."""
     features: Float[Tensor, "*B H W D"] | None = None
     """Σ w f."""
+    distortion: Float[Tensor, "*B H W 1"] | None = None
+    """How far apart what blends in a pixel lies: see `ops.surfels`, the only ones to have it."""
 
     def over(self, background: Float[Tensor, "*#B 3"] | Sequence[float]) -> Float[Tensor, "*B H W 3"]:
         """The picture in front of a colour (one for all, or one for each camera)."""
@@ -42,8 +44,7 @@ class Rendering:
         return self._each(lambda channel: channel[index])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Rendering:
-        optional = (None if v is None else change(v) for v in (self.depth, self.normal, self.features))
-        return Rendering(change(self.rgb), change(self.alpha), *optional)
+        return Rendering(*[None if v is None else change(v) for v in self._values()])  # type: ignore[arg-type]
 
     def _values(self) -> list[Tensor | None]:
         return [getattr(self, field.name) for field in fields(self)]

@@ -25,7 +25,14 @@ import torch
 from distill3d import atomic
 from distill3d.errors import UserError
 
-RESULTS = ("scene.ply", "scene.safetensors", "turntable.gif", "turntable.png", "report.json")
+RESULTS = (
+    "scene.ply",
+    "scene.safetensors",
+    "turntable.gif",
+    "turntable.png",
+    "comparison.png",
+    "report.json",
+)
 FILES = ("run.json", "metrics.jsonl", "checkpoint.pt", *RESULTS)
 CHECKPOINT = "distill3d checkpoint 1"
 

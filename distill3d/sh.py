@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -78,3 +79,29 @@ def degree_0_from_rgb(rgb: Float[Tensor, "*S 3"]) -> Float[Tensor, "*S 3"]:
 def rgb_from_degree_0(coefficients: Float[Tensor, "*S 3"]) -> Float[Tensor, "*S 3"]:
     """The view-independent colour of a constant coefficient; not clamped."""
     return coefficients * DEGREE_0 + 0.5
+
+
+def rotate(coefficients: Float[Tensor, "*S K 3"], rotation: Float[Tensor, "3 3"]) -> Float[Tensor, "*S K 3"]:
+    """The harmonics of the same radiance turned by `rotation`: what was seen along d is seen along R d.
+
+    Each degree mixes within itself, by the matrix ∫ Y(ω) Y(Rᵀω)ᵀ dω (Wigner's, in the real basis), which the
+    quadrature gives exactly because the product is of degree 6 at most.
+    """
+    degree = degree_of(coefficients.shape[-2])
+    directions, weights = (t.to(rotation.device) for t in _quadrature())
+    before, after = (basis(d, degree) for d in (directions @ rotation.double(), directions))
+    mixing = (after * weights[:, None]).mT @ before
+    return (mixing.to(coefficients) @ coefficients).contiguous()
+
+
+def _quadrature() -> tuple[Float[Tensor, "D 3"], Float[Tensor, "D"]]:
+    """Directions and weights that integrate polynomials of degree 7 over the sphere exactly.
+
+    Gauss and Legendre's rule along the axis, even steps around it.
+    """
+    heights, weights = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(4))
+    azimuths_rad = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)
+    z, azimuth_rad = torch.meshgrid(heights, azimuths_rad, indexing="ij")
+    radius = (1 - z * z).sqrt()
+    directions = torch.stack([radius * azimuth_rad.cos(), radius * azimuth_rad.sin(), z], -1)
+    return directions.reshape(-1, 3), weights.repeat_interleave(8) * (2 * math.pi / 8)

@@ -37,6 +37,16 @@ def test_rays_go_through_pixel_centres_and_have_unit_depth():
         assert project(cameras[1], point.tolist()) == pytest.approx((column + 0.5, row + 0.5, 2.5), abs=1e-4)
 
 
+def test_thinned_cameras_have_every_so_manieth_ray():
+    cameras = orbit(torch.tensor([0.3, 2.0]), 0.4, width=11, height=7)
+    _, full = cameras.rays()
+    thin = cameras.thinned(3, torch.tensor([[0, 0], [2, 1]]))
+    assert (thin.width, thin.height) == (3, 2)
+    _, directions = thin.rays()
+    torch.testing.assert_close(directions[0], full[0, 0:6:3, 0:9:3])
+    torch.testing.assert_close(directions[1], full[1, 1:7:3, 2:11:3])
+
+
 def test_azimuth_and_elevation_come_back():
     azimuths, elevations = torch.rand(50) * 6 - 3, torch.rand(50) * 2.8 - 1.4
     back = azimuth_elevation(orbit(azimuths, elevations, width=4, height=4))

@@ -48,6 +48,16 @@ def test_flags_of_a_scene_are_the_keywords_of_start(name: str) -> None:
     assert {f.name: f.default for f in read} == wanted
 
 
+@pytest.mark.parametrize("name", plugins.menu("representations"))
+def test_flags_of_a_fit_are_those_of_the_first_method_that_there_is(name: str) -> None:
+    kind = plugins.load("representations", name, "kind", "--help")
+    method = "from_photographs" if "from_photographs" in vars(kind) else "start"
+    parameters = inspect.signature(getattr(kind, method)).parameters.values()
+    read = plugins.keywords(plugins.PACKAGE / "representations" / f"{name}.py", "from_photographs", "start")
+    wanted = {p.name: p.default for p in parameters if p.name not in ("seed", "seen")}
+    assert {f.name: f.default for f in read} == wanted
+
+
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty package with a contract whose field every kind inherits."""

@@ -11,7 +11,7 @@ from scipy.special import sph_harm_y
 from torch.testing import assert_close
 
 from distill3d.rotation import matrix_from_wxyz
-from distill3d.sh import basis, degree_0_from_rgb, degree_of, radiance, rgb_from_degree_0
+from distill3d.sh import basis, degree_0_from_rgb, degree_of, radiance, rgb_from_degree_0, rotate
 
 
 def quadrature() -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,3 +91,41 @@ def test_radiance_is_never_negative():
 def test_a_broken_count_of_terms_is_refused(terms):
     with pytest.raises(ValueError, match="expected 1, 4, 9 or 16"):
         degree_of(terms)
+
+
+def rotations(count: int) -> torch.Tensor:
+    """Random rotation matrices [count, 3, 3]."""
+    generator = torch.Generator().manual_seed(2)
+    return matrix_from_wxyz(torch.randn(count, 4, generator=generator, dtype=torch.float64))
+
+
+def coefficients(terms: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(terms)
+    return torch.randn(6, terms, 3, generator=generator, dtype=torch.float64).to(dtype)
+
+
+@pytest.mark.parametrize("degree", range(4))
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_turned_radiance_is_the_radiance_seen_along_the_direction_turned_back(degree, dtype, near):
+    before = coefficients((degree + 1) ** 2, dtype)
+    towards = directions(40).to(dtype)
+    for rotation in rotations(5).to(dtype):
+        seen = basis(towards, degree) @ rotate(before, rotation)
+        assert_close(seen, basis(towards @ rotation, degree) @ before, rtol=0, atol=near)
+
+
+def test_turns_of_harmonics_follow_each_other_as_turns_of_space_do():
+    first, second = rotations(2)
+    before = coefficients(16)
+    assert_close(rotate(rotate(before, first), second), rotate(before, second @ first))
+    assert_close(rotate(rotate(before, first), first.mT), before)
+    assert_close(rotate(before, torch.eye(3, dtype=torch.float64)), before)
+
+
+def test_turning_keeps_the_size_of_each_degree_and_the_constant():
+    before = coefficients(16)
+    after = rotate(before, rotations(1)[0])
+    assert torch.equal(after[:, 0].float(), before[:, 0].float())
+    for degree in range(4):
+        own = slice(degree**2, (degree + 1) ** 2)
+        assert_close(after[:, own].norm(dim=1), before[:, own].norm(dim=1))

@@ -56,6 +56,11 @@ struct Layers {
             out = copy_few(from, layers[i].channels, out);
         }
     }
+    // Asks memory for what `row` will read.
+    void ask_for_row(int64_t view, int64_t splat) const {
+        for (int i = 0; i < count; i++)
+            __builtin_prefetch(layers[i].values + view * layers[i].view_stride + splat * layers[i].splat_stride);
+    }
     const float* wide_row(int64_t view, int64_t splat) const {
         return wide.values + view * wide.view_stride + splat * wide.splat_stride;
     }

@@ -129,6 +129,7 @@ void gradient_of_tile(const Tile& tile, const Place& place, int deepest, const G
         for (int at = end - 1; at >= first; at--) {
             const int32_t* later = pair + 2 * std::max(at - AHEAD, 0);
             ask_for(splats[later[0]], sums + later[1] * slots.stride());
+            layers.ask_for_row(place.view, later[0]);
             float row[NARROW + 1];
             layers.row(place.view, pair[2 * at], row);
             const float* shades = layers.wide.picture ? tile.shades + (at - first) * PIXELS : nullptr;

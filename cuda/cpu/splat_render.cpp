@@ -86,6 +86,10 @@ void render_tile(const Tile& tile, const Place& place, const Images& layers, con
     Batch batch;
     for (int first = place.first_pair; first < place.end_pair; first += BATCH) {
         const int32_t* pair = pairs.pairs + 2 * int64_t(first);
+        for (int i = BATCH; i < std::min(2 * BATCH, place.end_pair - first); i++) {  // those of the next batch
+            __builtin_prefetch(&splats[pair[2 * i]]);
+            layers.ask_for_row(place.view, pair[2 * i]);
+        }
         batch.fill(std::min(BATCH, place.end_pair - first), [&](int i) { return splats[pair[2 * i]]; });
         for (int i = 0; i < batch.count; i++) {
             layers.row(place.view, pair[2 * i], tile.rows + i * NARROW);

@@ -43,11 +43,12 @@ struct Place {
 
     bool inside(int pixel) const { return left + pixel % TILE < width && top + pixel / TILE < height; }
 
-    Strip strip(int pixel) const {
+    Strip strip(int first_pixel) const {
+        const unsigned pixel = first_pixel;  // whose division is a shift
         Strip strip;
-        strip.left = float(left + pixel % TILE) + 0.5f;
+        strip.left = float(left + int(pixel % TILE)) + 0.5f;
         strip.right = strip.left + (LANES - 1);
-        strip.y = float(top + pixel / TILE) + 0.5f;
+        strip.y = float(top + int(pixel / TILE)) + 0.5f;
         strip.x = strip.left + ramp([](int lane) { return lane; });
         return strip;
     }

@@ -6,10 +6,10 @@ import dataclasses
 import inspect
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
@@ -19,9 +19,10 @@ from distill3d.errors import UserError, unknown
 Options = TypeVar("Options")
 Words = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
 SceneWord = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+DataWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[DATA]")]
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-POSITIONAL = ("Words", "SceneWord")
+POSITIONAL = ("Words", "SceneWord", "DataWord")
 
 
 def parse(
@@ -111,6 +112,24 @@ def choice(name: str, folder: str, default: str, help_text: str) -> tuple[str, A
     lines = [help_text, *(f"  {kind:{width}}  {line}" for kind, line in kinds.items())]
     arg = tyro.conf.arg(help="\n".join(lines), metavar="NAME")
     return name, Annotated[str, arg], dataclasses.field(default=default)
+
+
+def preset(presets: Mapping[str, Mapping[str, Any]], default: str, kind: str) -> tuple[str, Any, Any]:
+    """A field --preset, with what each one decides for this kind of scene in its help."""
+    decided = {
+        name: ", ".join(f"{key} {value}" for key, value in values.items()) for name, values in presets.items()
+    }
+    lines = [
+        "How good it should become, and how long it may take.",
+        f"Decides for {kind}, where nothing is given:",
+        *(f"  {name:{max(map(len, decided))}}  {line}" for name, line in decided.items()),
+    ]
+    kinds = Literal[tuple(presets)]  # type: ignore[valid-type]
+    return (
+        "preset",
+        Annotated[kinds, tyro.conf.arg(help="\n".join(lines))],
+        dataclasses.field(default=default),
+    )
 
 
 def given(argv: Sequence[str], name: str) -> str | None:

@@ -45,6 +45,10 @@ class Grammar:
     """Flag → the folder whose files are its values, and the default."""
     groups: Mapping[str, tuple[str, str, str]] = dataclasses.field(default_factory=dict)
     """Flag → a file of the package, the dataclass in it whose fields are --FLAG.*, and a line of help."""
+    scene_from: tuple[str, ...] = ("start",)
+    """The classmethods, the first that a kind of scene has, whose keywords are --scene.*."""
+    preset: str = ""
+    """The default of --preset, if there are presets: they give defaults to --scene.*."""
 
     @property
     def help(self) -> str:
@@ -55,7 +59,7 @@ class Grammar:
         again = _flags.given(argv, "again")
         if again is None:
             return _flags.parse(self._class({}, argv), argv, self.command)
-        stored = self._stored(Path(again))
+        stored = self._with_preset(self._stored(Path(again)), argv)
         known = self._class(stored, argv)
         return _flags.parse(known, argv, self.command, self._restored(known, stored, again))
 
@@ -70,9 +74,11 @@ class Grammar:
         for name, (folder, default) in self.kinds.items():
             kind = _flags.given(argv, name) or stored.get(name, default)
             path = plugins.find(folder, kind, name, self.help)
-            flags = plugins.keywords(path, "start") if name == "scene" else plugins.fields(path)
+            flags = self._scene_flags(path, stored, argv) if name == "scene" else plugins.fields(path)
             columns.append(_flags.choice(name, folder, default, f"one of the files in {folder}/:"))
             columns.append(_flags.group(flags, name, kind, f"of --{name} {kind}"))
+            if name == "scene" and self.preset:
+                columns.append(_flags.preset(presets(path), self.preset, kind))
         for name, (file, of, line) in self.groups.items():
             columns.append(_flags.group(plugins.fields(plugins.PACKAGE / file, of), name, name, line))
         namespace = {"__doc__": self.options.__doc__}
@@ -80,6 +86,26 @@ class Grammar:
         return dataclasses.make_dataclass(
             name, columns, bases=(Shared, self.options), frozen=True, namespace=namespace
         )
+
+    def _scene_flags(self, path: Path, stored: dict[str, Any], argv: Sequence[str]) -> list[plugins.Flag]:
+        flags = plugins.keywords(path, *self.scene_from)
+        if not self.preset:
+            return flags
+        chosen = presets(path).get(self._chosen_preset(stored, argv), {})
+        return [dataclasses.replace(flag, default=chosen.get(flag.name, flag.default)) for flag in flags]
+
+    def _chosen_preset(self, stored: dict[str, Any], argv: Sequence[str]) -> str:
+        return _flags.given(argv, "preset") or stored.get("preset", self.preset)
+
+    def _with_preset(self, stored: dict[str, Any], argv: Sequence[str]) -> dict[str, Any]:
+        """Stored options, in which a preset other than theirs, if `argv` has one, decides again."""
+        name = self._chosen_preset(stored, argv)
+        if name == stored.get("preset", name):
+            return stored
+        path = plugins.find("representations", stored["scene"], "scene", self.help)
+        decided = presets(path).get(name, {})
+        scene = {key: decided.get(key, value) for key, value in stored["scene_options"].items()}
+        return {**stored, "steps": 0, "views": 0, "rays": 0, "scene_options": scene}
 
     def _stored(self, path: Path) -> dict[str, Any]:
         from distill3d.runs import read_json
@@ -108,6 +134,11 @@ class Grammar:
             elif kind == stored.get(name.removesuffix("_options"), kind):
                 values[name] = _restored_group(current, value, f"{path}: {name}")
         return dataclasses.replace(defaults, **values)
+
+
+def presets(path: Path) -> dict[str, dict[str, Any]]:
+    """The presets of the kind of scene in this file, by name."""
+    return plugins.presets(path, plugins.PACKAGE / "scene.py")
 
 
 def to_run(options: Any) -> dict[str, Any]:

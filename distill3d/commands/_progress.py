@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -38,6 +38,16 @@ def progress(total: int, done: int) -> Iterator[Show]:
         yield lambda number, loss, seconds: bar.update(
             task, completed=number, loss=loss, speed=(number - done) / max(seconds, 1e-9)
         )
+
+
+@contextmanager
+def reading(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal for files that are read one by one, told how many of how many; gone afterwards."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"reading {what}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _line(total: int, done: int, number: int, loss: float, seconds: float) -> None:

@@ -1,41 +1,55 @@
-"""Numbers for a scene: against the closed world's truth, or against another scene."""
+"""Numbers for a scene: against photographs, the closed world's truth, or another scene."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from distill3d.commands import _flags
-from distill3d.errors import UserError, given_by_user
-from distill3d.recipe import SIZE
+from distill3d.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from distill3d.scene import Scene
 
 
 @dataclass(frozen=True)
 class Options:
     """Numbers for a scene, as JSON on standard output.
 
-    With a prompt of the closed world: PSNR, IoU, faces and more against the instance that fits best. With
-    --against: PSNR in dB of its pictures against another scene's, from the same cameras and over white.
+    With DATA: PSNR in dB and SSIM against a dataset's photographs over white, their means and worst views,
+    and the seconds that a picture takes. With --against: these for another scene's pictures from the same
+    cameras, with errors of opacity, depth and normals, and the Chamfer distance (world units) and IoU of both
+    solids. Otherwise, for a prompt of the closed world: PSNR, IoU, faces and more against the instance that
+    fits best. A run's folder knows its dataset or its prompt.
     """
 
     scene: _flags.SceneWord
-    """A run's folder (which knows its prompt), a .ply with Gaussians, or a .safetensors."""
-    prompt: str = ""
-    """What the scene should show; by default the run's own prompt."""
+    """A run's folder, a .ply with Gaussians, a .safetensors, or any other scene."""
+    data: _flags.DataWord = ""
+    """A dataset's folder."""
+    split: Literal["test", "train"] = "test"
+    """The photographs to measure against: those kept for it, or those that were learned from."""
+    downscale: int = 0
+    """Divide the sides of the photographs by this; 0: as the run did, else 1."""
+    frame: Literal["ours", "dataset"] = "ours"
+    """The world that the scene stands in: that of a fit of ours, where the dataset's subject is in the unit
+    ball, or the dataset's own, as other programs leave it."""
     against: _flags.File = None
-    """Another scene to compare with instead."""
+    """Another scene to compare with."""
+    cameras: _flags.File = None
+    """With --against: a transforms.json to compare from, instead of 24 cameras around."""
+    size: int = 128
+    """With --against and no --cameras: side of the pictures in pixels."""
+    resolution: int = 64
+    """With --against: voxels a side of the grid for Chamfer distance and IoU; 0: leave them out."""
+    prompt: str = ""
+    """What the scene should show, in the closed world; by default the run's own prompt."""
     instances: int = 8
     """How many variations of the object to look for the best fit among; a run's folder knows its own."""
-    size: int = 128
-    """Side of the pictures of two scenes in pixels."""
+    picture: _flags.File = None
+    """Also draw some views beside the truth, with the difference, to this .png."""
     out: _flags.File = None
     """Also write the numbers to this file."""
 
@@ -43,65 +57,48 @@ class Options:
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = _flags.parse(Options, argv, "eval")
-    for name in ("instances", "size"):
-        _flags.at_least(1, name, getattr(options, name))
+    least = {"instances": 1, "size": 1, "downscale": 0, "resolution": 0}
+    for name, number in least.items():
+        _flags.at_least(number, name, getattr(options, name))
+    measure = _measure(options)
 
     from distill3d import atomic, files
+    from distill3d.pictures import write_sheet
 
-    scene = files.load(options.scene)
-    numbers = (
-        _against_world(scene, options)
-        if options.against is None
-        else _against_scene(scene, options.against, options)
-    )
+    run = _run_of(options.scene)
+    numbers, sheet = measure(files.load(options.scene), options, run)
     text = json.dumps(numbers, indent=2)
     print(text)
     if options.out is not None:
         atomic.write(options.out, (text + "\n").encode())
+    if options.picture is not None:
+        write_sheet(options.picture, sheet())
     return 0
 
 
-def _against_world(scene: Scene, options: Options) -> dict[str, Any]:
-    """`world.metrics.measure`; the variations and the pictures' size are those of the run."""
+def _measure(options: Options) -> Any:
+    """What measures: by what the scene is to be compared with."""
+    wanted = {"DATA": options.data, "--against": options.against, "--prompt": options.prompt}
+    given = [name for name, value in wanted.items() if value]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)} were given; expected one thing to compare the scene with")
+    if options.cameras is not None and options.against is None:
+        raise UserError("--cameras was given without --against; photographs bring their own cameras")
+    if options.picture is not None and options.picture.suffix.lower() != ".png":
+        raise UserError(f"--picture is {options.picture}; expected a name that ends in .png")
+
+    from distill3d.commands import _eval
+
+    if options.against is not None:
+        return _eval.against_scene
+    if options.data or (not options.prompt and _run_of(options.scene).get("command") == "fit"):
+        return _eval.against_photographs
+    return _eval.against_world
+
+
+def _run_of(scene: Path) -> dict[str, Any]:
+    """The run.json beside a scene in a run's folder; empty where there is none."""
     from distill3d.runs import read_json
-    from distill3d.world.grammar import describe
-    from distill3d.world.metrics import measure
-    from distill3d.world.model import instances
 
-    prompt, count, size = options.prompt, options.instances, SIZE
-    run = options.scene / "run.json"
-    if run.is_file():
-        stored = read_json(run).get("options", {})
-        prompt = prompt or stored.get("prompt", "")
-        count = stored.get("prior_options", {}).get("instances", count)
-        size = stored.get("size", size)
-    if not prompt:
-        raise UserError(
-            f'{options.scene} has no prompt; give one with --prompt "a red robot", or use --against'
-        )
-    with given_by_user():
-        description = describe(prompt)
-    report = measure(_renderer(scene), description, candidates=instances(description, count), size=size)
-    return {"prompt": prompt, **dataclasses.asdict(report)}
-
-
-def _renderer(scene: Scene) -> Any:
-    from distill3d.pictures import shoot
-
-    return lambda cameras: shoot(scene, cameras, ("rgb", "alpha", "depth"))
-
-
-def _against_scene(scene: Scene, against: Path, options: Options) -> dict[str, Any]:
-    """PSNR of the mean squared error of all held-out pictures over white."""
-    from distill3d import files
-    from distill3d.pictures import shoot
-    from distill3d.world.metrics import held_out, psnr
-
-    cameras, white = held_out(options.size), (1.0, 1.0, 1.0)
-    ours, theirs = (shoot(s, cameras).over(white) for s in (scene, files.load(against)))
-    return {
-        "against": str(against),
-        "psnr": psnr(ours, theirs),
-        "pictures": len(cameras),
-        "size": options.size,
-    }
+    path = scene / "run.json"
+    return read_json(path) if path.is_file() else {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill3d import plugins
@@ -23,7 +24,8 @@ class Options:
     """Make a 3-D scene from words.
 
     A student scene is rendered from random cameras; a prior that knows pictures says, through a distillation
-    method, how they should change. `distill3d world` lists the words that the default prior knows.
+    method, how they should change. `distill3d world` lists the words that the default prior knows. --prior
+    also takes the hub id, folder or .safetensors file of a Stable Diffusion model, which knows many more.
     """
 
     prompt: _flags.Words = ""
@@ -36,6 +38,8 @@ class Options:
     """Side of these pictures in pixels; a run begins with smaller ones."""
 
 
+MODELS = "stable_diffusion"
+"""The kind of prior that --prior means when it is given a model and not the name of a kind."""
 GRAMMAR = Grammar(
     "generate",
     Options,
@@ -50,7 +54,19 @@ GRAMMAR = Grammar(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(_with_model(argv))
+
+
+def _with_model(argv: Sequence[str]) -> list[str]:
+    """`--prior FOLDER`, `--prior FILE` and `--prior HUB/ID` as the flags that they are short for."""
+    given = _flags.given(argv, "prior")
+    if given is None or given in plugins.menu("priors"):
+        return list(argv)
+    if "/" not in given and not Path(given).exists():
+        return list(argv)
+    meant = ["--prior", MODELS, f"--prior.model={given}"]
+    words, at = list(argv), next(i for i, word in enumerate(argv) if word in ("--prior", f"--prior={given}"))
+    return words[:at] + meant + words[at + (2 if words[at] == "--prior" else 1) :]
 
 
 def _folder_name(options: Any) -> str:

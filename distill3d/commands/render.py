@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +40,9 @@ class Options:
     """Side of a turntable's pictures in pixels."""
     background: Literal["white", "black", "transparent"] = "white"
     """What stands behind the scene in rgb pictures."""
-    want: Literal["rgb", "depth", "alpha"] = "rgb"
+    want: Literal["rgb", "depth", "normal", "alpha"] = "rgb"
     """Colour; depth along the camera's z in thousandths of a world unit as 16-bit grey (0: nothing is there);
-    or opacity as 8-bit grey."""
+    normals in the world, as colours (n + 1) / 2; or opacity as 8-bit grey."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -59,8 +60,9 @@ def main(argv: Sequence[str]) -> int:
     else:
         cameras = files.load_cameras(options.cameras)
     _make_folder(options.out, overwrite=options.overwrite)
-    want = ("rgb", "alpha", "depth") if options.want == "depth" else ("rgb", "alpha")
-    rendering = pictures.shoot(scene, cameras, want)
+    rendering = pictures.shoot(scene, cameras, {"rgb", "alpha", options.want})
+    if options.want == "normal":
+        rendering = _as_colours(rendering)
     for i in range(len(cameras)):
         _write(options.out / f"{i:04d}.png", rendering[i], options)
     if options.cameras is None:
@@ -73,6 +75,12 @@ def _make_folder(folder: Path, *, overwrite: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not overwrite and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; give another folder with --out, or --overwrite")
+
+
+def _as_colours(rendering: Rendering) -> Rendering:
+    """Normals in the place of colours, so that they stand in front of a background like these."""
+    assert rendering.normal is not None
+    return dataclasses.replace(rendering, rgb=(rendering.normal + rendering.alpha) / 2)
 
 
 def _write(path: Path, shot: Rendering, options: Options) -> None:
@@ -96,6 +104,6 @@ def _write_extras(options: Options, cameras: Cameras, rendering: Rendering) -> N
     from distill3d import files, pictures
 
     files.save_cameras(cameras, options.out / "transforms.json")
-    if options.want == "rgb":
+    if options.want in ("rgb", "normal"):
         colour = COLOURS.get(options.background, COLOURS["white"])
         pictures.write_gif(options.out / "turntable.gif", rendering.over(colour))

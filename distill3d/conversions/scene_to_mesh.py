@@ -60,12 +60,15 @@ def renders_to_mesh(
             f"the scene shows no surface within {extent:g} of the origin in {views} views (alpha < 0.5), so "
             "there is no mesh to extract; render it first to see what is there"
         )
-    mesh = _without_floaters(_surface(volume))
+    mesh = _without_floaters(surface(volume))
     return _painted(mesh, pictures, tolerance=TRUNCATION_VOXELS * volume.voxel)
 
 
-def _surface(volume: Volume) -> trimesh.Trimesh:
-    """Marching cubes at distance 0, with a layer of empty voxels around so that the surface closes."""
+def surface(volume: Volume) -> trimesh.Trimesh:
+    """Marching cubes at distance 0, with a layer of empty voxels around so that the surface closes.
+
+    Raises ValueError for a volume without an inside.
+    """
     distance = np.pad(volume.distance.cpu().numpy(), 1, constant_values=TRUNCATION_VOXELS * volume.voxel)
     vertices, faces, _, _ = marching_cubes(distance, level=0.0, gradient_direction="descent")
     first_centre = -volume.extent - volume.voxel / 2

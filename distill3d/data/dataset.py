@@ -13,6 +13,7 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.data.lens import Lens
 from distill3d.errors import UserError
+from distill3d.scene import Seen
 
 MAX_FRAMES = 100_000
 MAX_SIDE_PX = 32768
@@ -64,6 +65,14 @@ class Dataset:
         to_world[:, :3, :3] /= scale
         intrinsics = torch.tensor([frame.intrinsics for frame in frames], dtype=torch.float32)
         return Cameras(torch.linalg.inv(to_world).float(), intrinsics, *size)
+
+    def seen(self, cameras: Cameras) -> Seen:
+        """What a scene may know before it is fitted to photographs from these cameras, in our world."""
+        if self.points is None or len(self.points.positions) == 0:
+            return Seen(cameras)
+        transform = self.scene_transform.float()
+        placed = self.points.positions @ transform[:3, :3].T + transform[:3, 3]
+        return Seen(cameras, placed, self.points.colours)
 
 
 def _one_size(frames: Sequence[Frame]) -> tuple[int, int]:

@@ -41,6 +41,11 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.rgba)
 
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing can be seen through them, wherever they are believed."""
+        return not bool(((self.rgba[..., 3:] < 255) & (self.believed > 0)).any())
+
 
 def size_of(path: Path) -> tuple[int, int]:
     """Width and height of a picture file, from its header."""

@@ -7,8 +7,6 @@ gauss_params. Scales are logarithms, opacities logits, quaternions wxyz in both.
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,24 +14,15 @@ import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
+from distill3d.formats import checkpoint
 
-MAGIC = b"PK"
 GSPLAT = {"means": "means", "wxyz": "quats", "log_scales": "scales", "opacity_logits": "opacities"}
 NERFSTUDIO = ("_model.gauss_params.", "_model.")
 
 
 def read(data: bytes) -> dict[str, Tensor]:
     """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
-    if not data.startswith(MAGIC):
-        raise UserError("not a checkpoint of torch 1.6 or later; expected a zip of tensors")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes are a program to the unpickler, and can fail in any way
-        reason = (str(error).splitlines() or [""])[0][:120]
-        raise UserError(
-            f"not a checkpoint of tensors ({reason}); expected gsplat's or splatfacto's"
-        ) from error
+    content = checkpoint.read(data, "gsplat's or splatfacto's")
     splats = _splats(content)
     state = {name: _tensor(splats, key) for name, key in GSPLAT.items()}
     count = len(state["means"])
@@ -70,6 +59,7 @@ def _splats(content: Any) -> Mapping[str, Any]:
 
 def _tensor(splats: Mapping[str, Any], key: str) -> Tensor:
     value = splats.get(key)
-    if not isinstance(value, Tensor) or not value.is_floating_point() or not value.ndim:
+    fits = isinstance(value, Tensor) and value.is_floating_point() and checkpoint.all_there(value)
+    if not isinstance(value, Tensor) or not fits or not value.ndim:
         raise UserError(f"the checkpoint's Gaussians have no {key}; expected a tensor of floats")
     return value.detach().float().contiguous()

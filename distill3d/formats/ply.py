@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from distill3d.errors import UserError
 
@@ -20,6 +18,8 @@ ENDIANS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 TYPES = {"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4", "float": "f4"}
 TYPES |= {"double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4"}
 TYPES |= {"uint32": "u4", "float32": "f4", "float64": "f8"}
+TYPE_NAMES = {code: name for name, code in reversed(TYPES.items())}
+"""How a header calls NumPy's types: by the names of 1994, which every reader knows."""
 
 
 @dataclass
@@ -87,8 +87,3 @@ def _add(element: Element, name: str, kind: str) -> None:
     if len(element.properties) >= MAX_PROPERTIES or name in dict(element.properties):
         raise UserError(f"the PLY's property {name} comes twice, or there are more than {MAX_PROPERTIES}")
     element.properties.append((name, kind))
-
-
-def column(rows: np.ndarray, name: str) -> Tensor:
-    """One property as float32."""
-    return torch.from_numpy(rows[name].astype(np.float32))

@@ -14,17 +14,23 @@ import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
+from distill3d.formats import _smallest_three
 from distill3d.formats._order import morton
+from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
 from distill3d.formats.ply import read_element
-from distill3d.sh import degree_0_from_rgb, rgb_from_degree_0
+from distill3d.sh import DEGREE_0
 
 CHUNK = 256
-REST_COUNTS = (9, 24, 45)
-BITS = ((21, 11), (11, 10), (0, 11))  # shift and width of x, y and z
+REST = (0, 3, 8, 15)  # higher coefficients of degrees 0 to 3
+PLACES = ((21, 11), (11, 10), (0, 11))  # shift and width of x, y and z
+COLOURS = ((24, 8), (16, 8), (8, 8), (0, 8))  # and of red, green, blue and opacity
+ROTATIONS = ((20, 10), (10, 10), (0, 10))  # and of the three smaller parts of a quaternion
+LARGEST = 30  # shift of the place of the largest
 FIELDS = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
-BOUNDS = tuple(f"{side}_{kind}{axis}" for kind in ("", "scale_") for side in ("min", "max") for axis in "xyz")
-COLOUR_BOUNDS = tuple(f"{side}_{axis}" for side in ("min", "max") for axis in "rgb")
-OTHERS = np.array([[a for a in range(4) if a != axis] for axis in range(4)])
+MEANS, SCALES, RGB = (
+    tuple(f"{side}_{axis}" for side in ("min", "max") for axis in axes)
+    for axes in (("x", "y", "z"), ("scale_x", "scale_y", "scale_z"), ("r", "g", "b"))
+)
 LARGEST_SCALE = 20.0  # log scales are kept within ±this
 
 
@@ -36,77 +42,72 @@ def found_in(data: bytes) -> bool:
 def read(data: bytes) -> dict[str, Tensor]:
     """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
     chunks, vertices = read_element(data, "chunk"), read_element(data, "vertex")
-    _require(chunks, BOUNDS, "chunks")
+    _require(chunks, (*MEANS, *SCALES), "chunks")
     _require(vertices, FIELDS, "vertices")
     count = len(vertices)
     if len(chunks) != -(-count // CHUNK):
         raise UserError(
             f"the PLY has {len(chunks)} chunks for {count} Gaussians; expected one for each {CHUNK}"
         )
-    which = np.arange(count) // CHUNK
-    colour = _unpacked(vertices["packed_color"], ((24, 8), (16, 8), (8, 8), (0, 8)))
-    rgb = colour[:, :3]
-    if set(COLOUR_BOUNDS) <= set(chunks.dtype.names or ()):
-        rgb = _between(rgb, chunks, "", "rgb", which)
-    opacity = torch.from_numpy(colour[:, 3]).clamp(0.5 / 255, 1 - 0.5 / 255)
-    dc = degree_0_from_rgb(torch.from_numpy(rgb))[:, None]
-    return {
-        "means": torch.from_numpy(
-            _between(_unpacked(vertices["packed_position"], BITS), chunks, "", "xyz", which)
-        ),
-        "wxyz": torch.from_numpy(_rotations(vertices["packed_rotation"])),
-        "log_scales": torch.from_numpy(
-            _between(_unpacked(vertices["packed_scale"], BITS), chunks, "scale_", "xyz", which)
-        ),
-        "opacity_logits": torch.logit(opacity),
-        "sh": torch.cat([dc, _higher(data, count)], 1),
-    }
+    places, sizes, colours = (_bounds_of(chunks, names) for names in (MEANS, SCALES, RGB))
+    higher = _higher(data, count)
+    shapes = {"means": (3,), "wxyz": (4,), "log_scales": (3,), "opacity_logits": ()}
+    shapes |= {"sh": (1 + len(higher) // 3, 3)}
+    state = {name: np.empty((count, *shape), np.float32) for name, shape in shapes.items()}
+
+    def unpack(rows: slice) -> None:
+        position, rotation, scale, colour = (vertices[name][rows].astype(np.uint32) for name in FIELDS)
+        which = np.arange(rows.start, rows.stop) // CHUNK
+        rgb_and_opacity = _unpacked(colour, COLOURS)
+        state["means"][rows] = _between(_unpacked(position, PLACES), *places, which)
+        state["log_scales"][rows] = _between(_unpacked(scale, PLACES), *sizes, which)
+        state["opacity_logits"][rows] = logit(rgb_and_opacity[:, 3], 255)
+        rgb = _between(rgb_and_opacity[:, :3], *colours, which)
+        state["sh"][rows, 0] = (rgb - np.float32(0.5)) / np.float32(DEGREE_0)
+        for i, values in enumerate(higher):
+            coefficient, channel = 1 + i % (len(higher) // 3), i // (len(higher) // 3)
+            state["sh"][rows, coefficient, channel] = (values[rows] + np.float32(0.5 - 128)) / 32
+        others = (_unpacked(rotation, ROTATIONS) - np.float32(0.5)) * np.float32(np.sqrt(2))
+        state["wxyz"][rows] = _smallest_three.join((rotation >> LARGEST).astype(np.int64), others)
+
+    side_by_side(count, unpack)
+    return {name: torch.from_numpy(values) for name, values in state.items()}
 
 
 def write(state: dict[str, Tensor]) -> bytes:
     """The file for the state of a Gaussians scene. Gaussians near each other are put side by side first."""
-    values = {n: v.detach().cpu().float() for n, v in state.items() if isinstance(v, Tensor) and v.ndim}
-    order = morton(values["means"])
-    means, scales = (
-        values["means"][order].numpy(),
-        values["log_scales"][order].clamp(-LARGEST_SCALE, LARGEST_SCALE).numpy(),
-    )
-    rgb = rgb_from_degree_0(values["sh"][order][:, 0]).numpy()
-    opacity = values["opacity_logits"][order].sigmoid().numpy()
-    chunks, vertices = {}, {}
-    for name, kind, axes, table in (
-        ("packed_position", "", "xyz", means),
-        ("packed_scale", "scale_", "xyz", scales),
-        ("colour", "", "rgb", rgb),
-    ):
-        low, high = _bounds(table)
-        chunks |= {f"min_{kind}{axis}": low[:, i] for i, axis in enumerate(axes)}
-        chunks |= {f"max_{kind}{axis}": high[:, i] for i, axis in enumerate(axes)}
-        which = np.arange(len(table)) // CHUNK
-        vertices[name] = (table - low[which]) / np.maximum(high - low, 1e-12)[which]
-    colour = np.concatenate([vertices.pop("colour"), opacity[:, None]], 1)
-    packed = {
-        "packed_position": _packed(vertices["packed_position"], BITS),
-        "packed_rotation": _packed_rotations(values["wxyz"][order].numpy()),
-        "packed_scale": _packed(vertices["packed_scale"], BITS),
-        "packed_color": _packed(colour, ((24, 8), (16, 8), (8, 8), (0, 8))),
-    }
-    rest = values["sh"][order][:, 1:].mT.flatten(1).numpy()
-    return _file(chunks, packed, np.clip((rest / 8 + 0.5) * 256, 0, 255).astype(np.uint8))
+    learned = arrays(state)
+    order = morton(learned["means"])
+    count, rest = len(order), learned["sh"].shape[1] - 1
+    chunks = np.empty((-(-count // CHUNK), 18), "<f4")
+    vertices = np.empty((count, 4), "<u4")
+    higher = np.empty((count, 3, rest), np.uint8)
+
+    def pack(rows: slice) -> None:
+        means, wxyz, log_scales, logits, sh = (values[order[rows]] for values in learned.values())
+        rgb = sh[:, 0] * np.float32(DEGREE_0) + np.float32(0.5)
+        bounds = chunks[rows.start // CHUNK : -(-rows.stop // CHUNK)]
+        position = _within(means, bounds[:, :6])
+        scale = _within(log_scales.clip(-LARGEST_SCALE, LARGEST_SCALE), bounds[:, 6:12])
+        colour = np.concatenate([_within(rgb, bounds[:, 12:]), sigmoid(logits)[:, None]], 1)
+        largest, others = _smallest_three.split(wxyz)
+        rotation = _packed(others * np.float32(np.sqrt(0.5)) + np.float32(0.5), ROTATIONS)
+        rotation |= largest.astype(np.uint32) << np.uint32(LARGEST)
+        vertices[rows, 0], vertices[rows, 1] = _packed(position, PLACES), rotation
+        vertices[rows, 2], vertices[rows, 3] = _packed(scale, PLACES), _packed(colour, COLOURS)
+        higher[rows] = np.clip(np.nan_to_num(sh[:, 1:].transpose(0, 2, 1) * 32 + 128), 0, 255)
+
+    side_by_side(count, pack)
+    return b"".join([_header(count, len(chunks), 3 * rest), chunks.data, vertices.data, higher.data])
 
 
-def _file(chunks: dict[str, np.ndarray], packed: dict[str, np.ndarray], rest: np.ndarray) -> bytes:
-    count, runs = len(rest), len(next(iter(chunks.values())))
-    names = [*BOUNDS, *COLOUR_BOUNDS]
-    header = ["ply", "format binary_little_endian 1.0", f"element chunk {runs}"]
-    header += [f"property float {name}" for name in names]
-    header += [f"element vertex {count}", *(f"property uint {name}" for name in FIELDS)]
-    body = np.stack([chunks[name] for name in names], 1).astype("<f4").tobytes()
-    body += np.stack([packed[name] for name in FIELDS], 1).astype("<u4").tobytes()
-    if rest.shape[1]:
-        header += [f"element sh {count}", *(f"property uchar f_rest_{i}" for i in range(rest.shape[1]))]
-        body += rest.tobytes()
-    return ("\n".join([*header, "end_header"]) + "\n").encode() + body
+def _header(count: int, chunks: int, rest: int) -> bytes:
+    lines = ["ply", "format binary_little_endian 1.0", f"element chunk {chunks}"]
+    lines += [f"property float {name}" for name in (*MEANS, *SCALES, *RGB)]
+    lines += [f"element vertex {count}", *(f"property uint {name}" for name in FIELDS)]
+    if rest:
+        lines += [f"element sh {count}", *(f"property uchar f_rest_{i}" for i in range(rest))]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode()
 
 
 def _require(rows: np.ndarray, names: tuple[str, ...], what: str) -> None:
@@ -115,66 +116,57 @@ def _require(rows: np.ndarray, names: tuple[str, ...], what: str) -> None:
         raise UserError(f"the compressed PLY's {what} lack {', '.join(missing[:4])}; fetch it again")
 
 
-def _higher(data: bytes, count: int) -> Tensor:
+def _higher(data: bytes, count: int) -> list[np.ndarray]:
+    """Bytes of the higher coefficients, one column for each in the file's order."""
     if b"element sh " not in data[: 1 << 16]:
-        return torch.zeros(count, 0, 3)
+        return []
     rows = read_element(data, "sh")
     names = [n for n in rows.dtype.names or () if n.startswith("f_rest_")]
     wanted = [f"f_rest_{i}" for i in range(len(names))]
-    if len(rows) != count or len(names) not in REST_COUNTS or set(names) != set(wanted):
+    counts = [3 * rest for rest in REST[1:]]
+    if len(rows) != count or len(names) not in counts or set(names) != set(wanted):
         raise UserError(
             f"the PLY has {len(rows)} rows of {len(names)} coefficients for {count} Gaussians; "
-            f"expected as many rows, of f_rest_0 to {', '.join(f'f_rest_{n - 1}' for n in REST_COUNTS)}"
+            f"expected as many rows, of f_rest_0 to {', '.join(f'f_rest_{n - 1}' for n in counts)}"
         )
-    table = np.stack([rows[name] for name in wanted], 1).astype(np.float32)
-    values = ((table + 0.5) / 256 - 0.5) * 8
-    return torch.from_numpy(values.reshape(count, 3, len(names) // 3)).mT.contiguous()
+    return [rows[name] for name in wanted]
 
 
 def _unpacked(words: np.ndarray, bits: tuple[tuple[int, int], ...]) -> np.ndarray:
     """Numbers between 0 and 1 from places in 32 bits."""
-    words = words.astype(np.uint32)
-    return np.stack(
-        [((words >> np.uint32(s)) & np.uint32((1 << w) - 1)) / np.float32((1 << w) - 1) for s, w in bits], 1
-    ).astype(np.float32)
+    units = np.empty((len(words), len(bits)), np.float32)
+    for i, (shift, width) in enumerate(bits):
+        most = (1 << width) - 1
+        units[:, i] = ((words >> np.uint32(shift)) & np.uint32(most)) / np.float32(most)
+    return units
 
 
 def _packed(units: np.ndarray, bits: tuple[tuple[int, int], ...]) -> np.ndarray:
     words = np.zeros(len(units), np.uint32)
     for i, (shift, width) in enumerate(bits):
         most = (1 << width) - 1
-        part = np.clip(np.round(np.nan_to_num(units[:, i]) * most), 0, most).astype(np.uint32)
+        part = np.clip(np.rint(np.nan_to_num(units[:, i]) * most), 0, most).astype(np.uint32)
         words |= part << np.uint32(shift)
     return words
 
 
-def _between(units: np.ndarray, chunks: np.ndarray, kind: str, axes: str, which: np.ndarray) -> np.ndarray:
-    low, high = (np.stack([chunks[f"{s}_{kind}{a}"] for a in axes], 1)[which] for s in ("min", "max"))
-    return (low + (high - low) * units).astype(np.float32)
+def _bounds_of(chunks: np.ndarray, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The least and largest values of each chunk; 0 and 1 where the file has none."""
+    columns = [
+        chunks[n] if n in (chunks.dtype.names or ()) else np.full(len(chunks), n[:3] == "max") for n in names
+    ]
+    table = np.stack(columns, 1).astype(np.float32)
+    return table[:, :3], table[:, 3:]
 
 
-def _bounds(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and largest row of each run of CHUNK."""
+def _between(units: np.ndarray, low: np.ndarray, high: np.ndarray, which: np.ndarray) -> np.ndarray:
+    return low[which] + (high - low)[which] * units
+
+
+def _within(table: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Where rows lie between the least and the largest of their CHUNK, from 0 to 1; fills in `bounds`."""
     starts = np.arange(0, len(table), CHUNK)
-    if not len(table):
-        return np.zeros((0, table.shape[1]), np.float32), np.zeros((0, table.shape[1]), np.float32)
-    return np.minimum.reduceat(table, starts), np.maximum.reduceat(table, starts)
-
-
-def _rotations(words: np.ndarray) -> np.ndarray:
-    words = words.astype(np.uint32)
-    others = (_unpacked(words, ((20, 10), (10, 10), (0, 10))) - 0.5) * np.float32(np.sqrt(2))
-    largest = (words >> 30).astype(np.int64)
-    wxyz = np.empty((len(words), 4), np.float32)
-    np.put_along_axis(wxyz, OTHERS[largest], others, 1)
-    rest = np.sqrt(np.clip(1 - (others * others).sum(1), 0, None))
-    np.put_along_axis(wxyz, largest[:, None], rest[:, None], 1)
-    return wxyz
-
-
-def _packed_rotations(wxyz: np.ndarray) -> np.ndarray:
-    unit = wxyz / np.linalg.norm(wxyz, axis=1, keepdims=True).clip(1e-12)
-    largest = np.abs(unit).argmax(1) if len(unit) else np.zeros(0, np.int64)
-    unit = unit * np.where(np.take_along_axis(unit, largest[:, None], 1) < 0, -1, 1)
-    others = np.take_along_axis(unit, OTHERS[largest], 1) * np.float32(np.sqrt(0.5)) + 0.5
-    return _packed(others, ((20, 10), (10, 10), (0, 10))) | (largest.astype(np.uint32) << np.uint32(30))
+    low, high = np.minimum.reduceat(table, starts), np.maximum.reduceat(table, starts)
+    bounds[:, :3], bounds[:, 3:] = low, high
+    which = np.arange(len(table)) // CHUNK
+    return (table - low[which]) / np.maximum(high - low, np.float32(1e-12))[which]

@@ -6,73 +6,95 @@ One element `vertex` of float32 properties, little endian:
     f_dc_0..2          degree-0 coefficients; the colour is 0.5 + 0.28209479 f_dc
     f_rest_0..         higher coefficients, all of red, then all of green, then all of blue
     opacity            a logit
-    scale_0..2         logarithms
+    scale_0..2         logarithms; two for flat Gaussians (Huang et al. 2024, arXiv 2403.17888)
     rot_0..3           quaternion wxyz
+Other properties, and normals that are not zero, are kept under the name `extra.` and theirs.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats.ply import MAX_COUNT, column, read_element
+from distill3d.formats._runs import arrays, runs
+from distill3d.formats.ply import MAX_COUNT, TYPE_NAMES, read_element
+from distill3d.representations._extra import EXTRA
 
-REQUIRED = ("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity")
+POSITION, NORMAL, OPACITY = ("x", "y", "z"), ("nx", "ny", "nz"), "opacity"
+REQUIRED = (*POSITION, "f_dc_0", "f_dc_1", "f_dc_2", OPACITY, "scale_0", "scale_1")
 REST_COUNTS = (0, 9, 24, 45)  # 3 (K - 1) with K = 1, 4, 9, 16 coefficients
 
 
 def read(data: bytes) -> dict[str, Tensor]:
-    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh.
+    """The state of a Gaussians scene, or of a Surfels scene where there are two scales.
 
-    Other properties are ignored. Raises UserError if it is not such a file, or any length is wrong.
+    means, wxyz, log_scales, opacity_logits, sh, and `extra.NAME` for each other property, in its own type.
+    Raises UserError if it is not such a file, or any length is wrong.
     """
     vertices = read_element(data, "vertex")
-    names = set(vertices.dtype.names or ())
-    wanted = [*REQUIRED, *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
-    missing = [name for name in wanted if name not in names]
+    names = vertices.dtype.names or ()
+    missing = [n for n in (*REQUIRED, *(f"rot_{i}" for i in range(4))) if n not in names]
     if missing:
         raise UserError(
             f"the PLY's vertices lack {', '.join(missing)}; expected Gaussians in the 3DGS layout "
             "(x y z f_dc_* opacity scale_* rot_*)"
         )
     rest = sum(name.startswith("f_rest_") for name in names)
-    if rest not in REST_COUNTS or not {f"f_rest_{i}" for i in range(rest)} <= names:
+    if rest not in REST_COUNTS or not {f"f_rest_{i}" for i in range(rest)} <= set(names):
         raise UserError(f"the PLY has {rest} f_rest properties; expected {', '.join(map(str, REST_COUNTS))}")
-    dc = _stack(vertices, [f"f_dc_{i}" for i in range(3)])[:, None]
-    higher = _stack(vertices, [f"f_rest_{i}" for i in range(rest)]).reshape(len(vertices), 3, rest // 3).mT
-    return {
-        "means": _stack(vertices, ["x", "y", "z"]),
-        "wxyz": _stack(vertices, [f"rot_{i}" for i in range(4)]),
-        "log_scales": _stack(vertices, [f"scale_{i}" for i in range(3)]),
-        "opacity_logits": column(vertices, "opacity"),
-        "sh": torch.cat([dc, higher], 1).contiguous(),
+    count, scales = len(vertices), 3 if "scale_2" in names else 2
+    shapes = {"means": (3,), "wxyz": (4,), "log_scales": (scales,), "opacity_logits": ()}
+    shapes |= {"sh": (1 + rest // 3, 3)}
+    state = {name: np.empty((count, *shape), np.float32) for name, shape in shapes.items()}
+    columns = _columns(state)
+    for rows in runs(count):
+        for name, values in columns.items():
+            values[rows] = vertices[name][rows]
+    others = [name for name in names if name not in {*columns, *NORMAL}]
+    if any(name in names and vertices[name].any() for name in NORMAL):
+        others = [name for name in names if name not in columns]
+    extra = {
+        f"{EXTRA}{name}": vertices[name].astype(vertices[name].dtype.newbyteorder("=")) for name in others
     }
+    return {name: torch.from_numpy(values) for name, values in (state | extra).items()}
 
 
 def write(state: dict[str, Tensor]) -> bytes:
-    """The file for the state of a Gaussians scene; `read` gives it back to the last bit."""
-    sh = state["sh"]
-    count, rest = len(sh), 3 * (sh.shape[1] - 1)
+    """The file for the state of a Gaussians or a Surfels scene; `read` gives it back to the last bit."""
+    learned = arrays(state)
+    count = len(learned["means"])
     if count > MAX_COUNT:
         raise UserError(f"{count} Gaussians; a PLY holds at most {MAX_COUNT}, so prune the scene first")
-    columns: dict[str, Tensor] = {name: state["means"][:, i] for i, name in enumerate("xyz")}
-    columns |= {name: torch.zeros(count) for name in ("nx", "ny", "nz")}
+    columns = dict.fromkeys(NORMAL, np.zeros(count, np.float32)) | _columns(learned)
+    columns |= {
+        n.removeprefix(EXTRA): v.detach().cpu().numpy() for n, v in state.items() if n.startswith(EXTRA)
+    }
+    names = [*POSITION, *NORMAL, *(name for name in columns if name not in {*POSITION, *NORMAL})]
+    row = np.dtype([(name, columns[name].dtype.newbyteorder("<")) for name in names])
+    table = np.empty(count, row)
+    for rows in runs(count):
+        for name in names:
+            table[name][rows] = columns[name][rows]
+    return b"".join([_header(count, row), table.data])
+
+
+def _columns(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The properties of a file, in its order, as views of the learned arrays."""
+    sh, scales = state["sh"], state["log_scales"]
+    columns = {name: state["means"][:, i] for i, name in enumerate(POSITION)}
     columns |= {f"f_dc_{i}": sh[:, 0, i] for i in range(3)}
-    columns |= {f"f_rest_{i}": v for i, v in enumerate(sh[:, 1:].mT.reshape(count, rest).unbind(1))}
-    columns |= {"opacity": state["opacity_logits"]}
-    columns |= {f"scale_{i}": state["log_scales"][:, i] for i in range(3)}
-    columns |= {f"rot_{i}": state["wxyz"][:, i] for i in range(4)}
-    table = np.empty(count, dtype=[(name, "<f4") for name in columns])
-    for name, values in columns.items():
-        table[name] = values.detach().cpu().numpy()
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
-    header += [*(f"property float {name}" for name in columns), "end_header"]
-    return ("\n".join(header) + "\n").encode() + table.tobytes()
+    places = [(k, c) for c in range(3) for k in range(1, sh.shape[1])]
+    columns |= {f"f_rest_{i}": sh[:, k, c] for i, (k, c) in enumerate(places)}
+    columns |= {OPACITY: state["opacity_logits"]}
+    columns |= {f"scale_{i}": scales[:, i] for i in range(scales.shape[1])}
+    return columns | {f"rot_{i}": state["wxyz"][:, i] for i in range(4)}
 
 
-def _stack(vertices: np.ndarray, names: list[str]) -> Tensor:
-    if not names:
-        return torch.zeros(len(vertices), 0)
-    return torch.stack([column(vertices, name) for name in names], 1)
+def _header(count: int, row: np.dtype) -> bytes:
+    lines = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+    lines += [f"property {TYPE_NAMES[row[name].str[1:]]} {name}" for name in row.names or ()]
+    return ("\n".join([*lines, "end_header"]) + "\n").encode()

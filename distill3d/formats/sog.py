@@ -20,15 +20,15 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats import _codebook
+from distill3d.formats import _codebook, _smallest_three
 from distill3d.formats._order import morton
+from distill3d.formats._runs import arrays, logit, sigmoid
 from distill3d.formats.ply import MAX_COUNT
 
 REST = {1: 3, 2: 8, 3: 15}
 PER_ROW = 64
 PALETTE = 65536
 MAX_META_BYTES = 1 << 20
-OTHERS = np.array([[a for a in range(4) if a != axis] for axis in range(4)])
 
 
 def read(data: bytes) -> dict[str, Tensor]:
@@ -60,13 +60,12 @@ def _read(archive: zipfile.ZipFile) -> dict[str, Tensor]:
     quats = _pixels(archive, meta["quats"]["files"][0], count)
     scales = _pixels(archive, meta["scales"]["files"][0], count)[:, :3]
     sh0 = _pixels(archive, meta["sh0"]["files"][0], count)
-    opacity = torch.from_numpy(sh0[:, 3].astype(np.float32) / 255).clamp(0.5 / 255, 1 - 0.5 / 255)
     dc = _book(meta["sh0"])[sh0[:, :3]][:, None]
     return {
         "means": torch.from_numpy(np.sign(logs) * np.expm1(np.abs(logs))),
         "wxyz": torch.from_numpy(_rotations(quats)),
         "log_scales": torch.from_numpy(_book(meta["scales"])[scales]),
-        "opacity_logits": torch.logit(opacity),
+        "opacity_logits": torch.from_numpy(logit(sh0[:, 3] / np.float32(255), 255)),
         "sh": torch.from_numpy(np.concatenate([dc, _higher(archive, meta, count)], 1)),
     }
 
@@ -111,11 +110,7 @@ def _rotations(quats: np.ndarray) -> np.ndarray:
     if len(largest) and not 0 <= largest.min() <= largest.max() <= 3:
         raise UserError("the SOG's quaternions name a largest part that is not one of four; fetch it again")
     others = (quats[:, :3].astype(np.float32) / 255 - 0.5) * np.float32(np.sqrt(2))
-    wxyz = np.empty((len(quats), 4), np.float32)
-    np.put_along_axis(wxyz, OTHERS[largest], others, 1)
-    rest = np.sqrt(np.clip(1 - (others * others).sum(1), 0, None))
-    np.put_along_axis(wxyz, largest[:, None], rest[:, None], 1)
-    return wxyz
+    return _smallest_three.join(largest, others)
 
 
 def _higher(archive: zipfile.ZipFile, meta: dict[str, Any], count: int) -> np.ndarray:
@@ -139,25 +134,24 @@ def _higher(archive: zipfile.ZipFile, meta: dict[str, Any], count: int) -> np.nd
 
 def write(state: dict[str, Tensor]) -> bytes:
     """The file for the state of a Gaussians scene; neighbours are put side by side first."""
-    values = {n: v.detach().cpu().float() for n, v in state.items() if isinstance(v, Tensor) and v.ndim}
-    count = len(values["means"])
+    learned = arrays(state)
+    count = len(learned["means"])
     if not 0 < count <= MAX_COUNT:
         raise UserError(f"{count} Gaussians; SOG holds 1 to {MAX_COUNT}")
-    order = morton(values["means"])
-    means, wxyz, scales, sh = (values[n][order] for n in ("means", "wxyz", "log_scales", "sh"))
-    logs = (means.sign() * means.abs().log1p()).numpy()
-    least, most = logs.min(0), logs.max(0)
-    if not np.isfinite([least, most]).all():
+    if not np.isfinite(learned["means"]).all():
         raise UserError("a centre is not finite; remove such Gaussians before writing SOG")
-    steps = np.round((logs - least) / np.maximum(most - least, 1e-12) * 65535).astype(np.uint16)
-    scale_book, scale_codes = _codebook.of_numbers(scales.flatten())
-    dc_book, dc_codes = _codebook.of_numbers(sh[:, 0].flatten())
-    opacity = values["opacity_logits"][order].sigmoid()
-    alpha = (opacity * 255).round().to(torch.uint8).numpy()[:, None]
+    order = morton(learned["means"])
+    means, wxyz, log_scales, logits, sh = (values[order] for values in learned.values())
+    logs = np.sign(means) * np.log1p(np.abs(means))
+    least, most = logs.min(0), logs.max(0)
+    steps = np.rint((logs - least) / np.maximum(most - least, 1e-12) * 65535).astype(np.uint16)
+    scale_book, scale_codes = _codebook.of_numbers(torch.from_numpy(log_scales.ravel()))
+    dc_book, dc_codes = _codebook.of_numbers(torch.from_numpy(sh[:, 0].ravel()))
+    alpha = np.rint(sigmoid(logits) * 255).astype(np.uint8)[:, None]
     pictures = {
         "means_l.webp": _picture((steps & 255).astype(np.uint8)),
         "means_u.webp": _picture((steps >> 8).astype(np.uint8)),
-        "quats.webp": _picture(*_packed_rotations(wxyz.numpy())),
+        "quats.webp": _picture(*_packed_rotations(wxyz)),
         "scales.webp": _picture(scale_codes.reshape(count, 3).numpy().astype(np.uint8)),
         "sh0.webp": _picture(dc_codes.reshape(count, 3).numpy().astype(np.uint8), alpha),
     }
@@ -171,7 +165,7 @@ def write(state: dict[str, Tensor]) -> bytes:
         "sh0": {"codebook": dc_book.tolist(), "files": ["sh0.webp"]},
     }
     if sh.shape[1] > 1:
-        meta["shN"] = _palette(sh[:, 1:], pictures)
+        meta["shN"] = _palette(torch.from_numpy(sh[:, 1:]), pictures)
     return _zip(meta, pictures)
 
 
@@ -193,12 +187,9 @@ def _palette(rest: Tensor, pictures: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _packed_rotations(wxyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    unit = wxyz / np.linalg.norm(wxyz, axis=1, keepdims=True).clip(1e-12)
-    largest = np.abs(unit).argmax(1)
-    unit = unit * np.where(np.take_along_axis(unit, largest[:, None], 1) < 0, -1, 1)
-    others = np.take_along_axis(unit, OTHERS[largest], 1) * np.float32(np.sqrt(0.5)) + 0.5
-    rgb = np.clip(np.round(others * 255), 0, 255).astype(np.uint8)
-    return rgb, (largest + 252).astype(np.uint8)[:, None]
+    largest, others = _smallest_three.split(wxyz)
+    units = others * np.float32(np.sqrt(0.5)) + np.float32(0.5)
+    return np.clip(np.rint(units * 255), 0, 255).astype(np.uint8), (largest + 252).astype(np.uint8)[:, None]
 
 
 def _picture(rgb: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:

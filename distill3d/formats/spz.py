@@ -10,10 +10,7 @@ The file's camera axes are right, up, back where a PLY's are right, down, forwar
 
 from __future__ import annotations
 
-import itertools
 import struct
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -21,6 +18,8 @@ import zstandard
 from torch import Tensor
 
 from distill3d.errors import UserError
+from distill3d.formats import _gzip, _smallest_three
+from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
 from distill3d.formats.ply import MAX_COUNT
 
 MAGIC = b"NGSP"
@@ -29,13 +28,12 @@ HEADER = struct.Struct("<4sIIBBBB")
 WRITTEN = 3
 FRACTION_BITS = 12
 REST = (0, 3, 8, 15)  # higher coefficients of degrees 0 to 3
-COLOUR_SCALE = 0.15
+COLOUR_SCALE = np.float32(0.15)
 STEP_DEGREE_1, STEP_OTHERS = 8, 16  # of 256: five bits for degree 1, four for the others
 TURN_MEANS = np.array([1, -1, -1], np.float32)
 TURN_WXYZ = np.array([1, 1, -1, -1], np.float32)
 TURN_SH = np.array([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
 """What half a turn around x does to centres, quaternions and higher coefficients; it is its own inverse."""
-CHUNK = 4 << 20
 MOST_PER_GAUSSIAN = 9 + 1 + 3 + 3 + 4 + 3 * REST[3]
 
 
@@ -53,48 +51,60 @@ def read(data: bytes) -> dict[str, Tensor]:
             f"the SPZ says {count} Gaussians of degree {degree} with {fraction_bits} bits of fraction; "
             f"expected at most {MAX_COUNT}, degree 3 and 24 bits"
         )
-    sizes = _sizes(version, count, degree)
-    streams = _zstandard_streams(data, sizes) if version == 4 else _plain_streams(data, sizes)
-    position, alpha, colour, scale, rotation, rest = (np.frombuffer(s, np.uint8) for s in streams)
-    dc = (colour.reshape(count, 1, 3) / np.float32(255) - np.float32(0.5)) / np.float32(COLOUR_SCALE)
-    higher = (rest.reshape(count, REST[degree], 3).astype(np.float32) - 128) / 128
-    unit = np.clip(alpha.astype(np.float32) / 255, 1e-6, 1 - 1e-6)
-    means = _positions(position, count, version, fraction_bits)
-    return {
-        "means": torch.from_numpy(means * TURN_MEANS),
-        "wxyz": torch.from_numpy(
-            _rotations(rotation.reshape(count, 3 if version < 3 else 4), version) * TURN_WXYZ
-        ),
-        "log_scales": torch.from_numpy(scale.reshape(count, 3).astype(np.float32) / 16 - 10),
-        "opacity_logits": torch.from_numpy(np.log(unit / (1 - unit)).astype(np.float32)),
-        "sh": torch.from_numpy(np.concatenate([dc.astype(np.float32), higher * _turn(degree)], 1)),
+    widths = _widths(version, degree)
+    streams = _zstandard_streams(data, count, widths) if version == 4 else _plain_streams(data, count, widths)
+    position, alpha, colour, scale, rotation, rest = streams
+    higher = rest.reshape(count, REST[degree], 3)
+    shapes = {
+        "means": (3,),
+        "wxyz": (4,),
+        "log_scales": (3,),
+        "opacity_logits": (),
+        "sh": (1 + REST[degree], 3),
     }
+    state = {name: np.empty((count, *shape), np.float32) for name, shape in shapes.items()}
+
+    def unpack(rows: slice) -> None:
+        state["means"][rows] = _positions(position[rows], version, fraction_bits) * TURN_MEANS
+        state["wxyz"][rows] = _rotations(rotation[rows], version) * TURN_WXYZ
+        state["log_scales"][rows] = scale[rows] / np.float32(16) - 10
+        state["opacity_logits"][rows] = logit(alpha[rows, 0] / np.float32(255), 255)
+        state["sh"][rows, 0] = (colour[rows] / np.float32(255) - np.float32(0.5)) / COLOUR_SCALE
+        state["sh"][rows, 1:] = (higher[rows] - np.float32(128)) * (_turn(degree) / 128)
+
+    side_by_side(count, unpack)
+    return {name: torch.from_numpy(values) for name, values in state.items()}
 
 
 def write(state: dict[str, Tensor]) -> bytes:
     """The file (version 3) for the state of a Gaussians scene. Centres beyond ±2048 units are refused."""
-    values = {
-        name: state[name].detach().cpu().float().numpy() for name in ("means", "wxyz", "log_scales", "sh")
-    }
-    count, degree = len(values["means"]), _degree(values["sh"].shape[1])
-    fixed = np.round(values["means"] * TURN_MEANS * (1 << FRACTION_BITS))
-    if count and not np.abs(fixed).max() < 1 << 23:
+    learned = arrays(state)
+    count, degree = len(learned["means"]), _degree(learned["sh"].shape[1])
+    farthest = np.abs(learned["means"]).max(initial=0)
+    if not farthest * (1 << FRACTION_BITS) < (1 << 23) - 1:
         raise UserError(
-            f"a centre is {np.abs(values['means']).max():g} units from the origin, or not finite; "
+            f"a centre is {farthest:g} units from the origin, or not finite; "
             f"SPZ holds up to {1 << (23 - FRACTION_BITS)}, so move or scale the scene"
         )
-    integers = fixed.astype("<i4").view(np.uint8).reshape(count, 3, 4)[..., :3]
-    opacity = torch.sigmoid(state["opacity_logits"].detach().cpu().float()).numpy()
-    streams = [
-        HEADER.pack(MAGIC, WRITTEN, count, degree, FRACTION_BITS, 0, 0),
-        np.ascontiguousarray(integers).tobytes(),
-        _byte(opacity * 255).tobytes(),
-        _byte(values["sh"][:, 0] * (COLOUR_SCALE * 255) + 127.5).tobytes(),
-        _byte((values["log_scales"] + 10) * 16).tobytes(),
-        _smallest_three(values["wxyz"] * TURN_WXYZ).tobytes(),
-        _coefficients(values["sh"][:, 1:] * _turn(degree)).tobytes(),
-    ]
-    return _gzip(b"".join(streams))
+    widths = _widths(WRITTEN, degree)
+    plain = np.empty(HEADER.size + count * sum(widths), np.uint8)
+    header = HEADER.pack(MAGIC, WRITTEN, count, degree, FRACTION_BITS, 0, 0)
+    plain[: HEADER.size] = np.frombuffer(header, np.uint8)
+    position, alpha, colour, scale, rotation, rest = _plain_streams(plain, count, widths)
+    higher = rest.reshape(count, REST[degree], 3)
+
+    def pack(rows: slice) -> None:
+        means, wxyz, log_scales, logits, sh = (values[rows] for values in learned.values())
+        fixed = np.rint(means * (TURN_MEANS * (1 << FRACTION_BITS))).astype("<i4")
+        position[rows] = fixed.view(np.uint8).reshape(-1, 3, 4)[..., :3].reshape(-1, 9)
+        alpha[rows, 0] = _byte(sigmoid(logits) * 255)
+        colour[rows] = _byte(sh[:, 0] * (COLOUR_SCALE * 255) + np.float32(127.5))
+        scale[rows] = _byte((log_scales + 10) * 16)
+        rotation[rows] = _packed_rotations(wxyz * TURN_WXYZ).view(np.uint8).reshape(-1, 4)
+        higher[rows] = _coefficients(sh[:, 1:] * _turn(degree))
+
+    side_by_side(count, pack)
+    return _gzip.compressed(plain.data)
 
 
 def _degree(coefficients: int) -> int:
@@ -108,31 +118,36 @@ def _turn(degree: int) -> np.ndarray:
     return TURN_SH[: REST[degree], None]
 
 
-def _sizes(version: int, count: int, degree: int) -> list[int]:
-    """Bytes of position, alpha, colour, scale, rotation and higher coefficients."""
-    each = (6 if version == 1 else 9, 1, 3, 3, 3 if version < 3 else 4, 3 * REST[degree])
-    return [count * size for size in each]
+def _widths(version: int, degree: int) -> tuple[int, ...]:
+    """A Gaussian's bytes of position, alpha, colour, scale, rotation and higher coefficients."""
+    return (6 if version == 1 else 9, 1, 3, 3, 3 if version < 3 else 4, 3 * REST[degree])
 
 
-def _plain_streams(data: bytes, sizes: list[int]) -> list[bytes]:
-    if len(data) < HEADER.size + sum(sizes):
+def _plain_streams(data: bytes | np.ndarray, count: int, widths: tuple[int, ...]) -> list[np.ndarray]:
+    """The streams behind the header, a row for each Gaussian; views, not copies."""
+    if len(data) < HEADER.size + count * sum(widths):
         raise UserError(
-            f"the SPZ ends after {len(data)} bytes and needs {HEADER.size + sum(sizes)}; fetch it again"
+            f"the SPZ ends after {len(data)} bytes and needs {HEADER.size + count * sum(widths)}; "
+            "fetch it again"
         )
-    ends = np.cumsum([HEADER.size, *sizes]).tolist()
-    return [data[a:b] for a, b in itertools.pairwise(ends)]
+    streams, at = list[np.ndarray](), HEADER.size
+    for width in widths:
+        streams.append(np.frombuffer(data, np.uint8, count * width, at).reshape(count, width))
+        at += count * width
+    return streams
 
 
-def _zstandard_streams(data: bytes, sizes: list[int]) -> list[bytes]:
+def _zstandard_streams(data: bytes, count: int, widths: tuple[int, ...]) -> list[np.ndarray]:
     """Version 4: byte 16 says where the table of packed and plain sizes is; the streams follow it."""
     if len(data) < 32:
         raise UserError("the SPZ ends in its header; fetch it again")
     (table,) = struct.unpack_from("<I", data, 16)
-    at = table + 16 * len(sizes)
+    at = table + 16 * len(widths)
     if at > len(data):
         raise UserError("the SPZ ends in its table of contents; fetch it again")
     streams = []
-    for i, size in enumerate(sizes):
+    for i, width in enumerate(widths):
+        size = count * width
         packed, plain = struct.unpack_from("<QQ", data, table + 16 * i)
         if plain != size or packed > len(data) - at:
             raise UserError(
@@ -151,17 +166,17 @@ def _zstandard_streams(data: bytes, sizes: list[int]) -> list[bytes]:
             raise UserError(
                 f"stream {i} of the SPZ gives {len(stream)} bytes; expected {size}, so fetch it again"
             )
-        streams.append(stream)
+        streams.append(np.frombuffer(stream, np.uint8).reshape(count, width))
         at += packed
     return streams
 
 
-def _positions(raw: np.ndarray, count: int, version: int, fraction_bits: int) -> np.ndarray:
+def _positions(raw: np.ndarray, version: int, fraction_bits: int) -> np.ndarray:
     if version == 1:
-        return raw.reshape(count, 6).view("<f2").astype(np.float32)
-    wide = np.zeros((count, 3, 4), np.uint8)
-    wide[..., 1:] = raw.reshape(count, 3, 3)
-    return (wide.view("<i4")[..., 0] >> 8).astype(np.float32) / np.float32(1 << fraction_bits)
+        return raw.view("<f2").astype(np.float32)
+    wide = np.zeros((len(raw), 3, 4), np.uint8)
+    wide[..., 1:] = raw.reshape(-1, 3, 3)
+    return (wide.view("<i4")[..., 0] >> 8) * np.float32(0.5**fraction_bits)
 
 
 def _rotations(raw: np.ndarray, version: int) -> np.ndarray:
@@ -178,63 +193,39 @@ def _rotations(raw: np.ndarray, version: int) -> np.ndarray:
         part = packed >> np.uint32(10 * (2 - i))
         size = (part & 511).astype(np.float32) * np.float32(np.sqrt(0.5) / 511)
         others[:, i] = np.where(part & 512, -size, size)
-    rest = np.sqrt(np.clip(1 - (others * others).sum(1), 0, None))
-    xyzw = np.empty((count, 4), np.float32)
-    for axis in range(4):
-        here, rows = [a for a in range(4) if a != axis], largest == axis
-        xyzw[np.ix_(rows, here)] = others[rows]
-        xyzw[rows, axis] = rest[rows]
-    return xyzw[:, [3, 0, 1, 2]]
+    return _smallest_three.join(largest, others)[:, [3, 0, 1, 2]]
 
 
-def _smallest_three(wxyz: np.ndarray) -> np.ndarray:
+def _packed_rotations(wxyz: np.ndarray) -> np.ndarray:
     """Two bits for which of xyzw is largest, then sign and nine bits for each of the others."""
-    xyzw = wxyz[:, [1, 2, 3, 0]] / np.linalg.norm(wxyz, axis=1, keepdims=True).clip(1e-12)
-    count = len(xyzw)
-    largest = np.abs(xyzw).argmax(1) if count else np.zeros(0, np.int64)
-    xyzw = xyzw * np.where(xyzw[np.arange(count), largest] < 0, -1, 1)[:, None]
-    order = np.array([[a for a in range(4) if a != axis] for axis in range(4)])
-    others = np.take_along_axis(xyzw, order[largest], 1)
-    sizes = np.minimum(np.abs(others) * np.float32(511 * np.sqrt(2)) + 0.5, 511).astype(np.uint32)
+    largest, others = _smallest_three.split(wxyz[:, [1, 2, 3, 0]])
+    sizes = np.minimum(np.abs(others) * np.float32(511 * np.sqrt(2)) + np.float32(0.5), 511).astype(np.uint32)
     parts = sizes | ((others < 0).astype(np.uint32) << 9)
     packed = (largest.astype(np.uint32) << 30) | (parts[:, 0] << 20) | (parts[:, 1] << 10) | parts[:, 2]
     return packed.astype("<u4")
 
 
 def _coefficients(rest: np.ndarray) -> np.ndarray:
-    values = _byte(rest * 128 + 128)
-    steps = np.full(rest.shape[1], STEP_OTHERS)
+    """Bytes rounded to multiples of a step, so that they compress."""
+    steps = np.full((rest.shape[1], 1), STEP_OTHERS, np.uint16)
     steps[:3] = STEP_DEGREE_1
-    halves = (steps // 2)[None, :, None]
-    return np.minimum((values + halves) // steps[None, :, None] * steps[None, :, None], 255).astype(np.uint8)
+    nearest = (_byte(rest * 128 + 128) + steps // 2) & ~(steps - 1)
+    return np.minimum(nearest, 255).astype(np.uint8)
 
 
 def _byte(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(np.nan_to_num(values)), 0, 255).astype(np.uint8)
+    """Whole numbers from 0 to 255; what is no number becomes 0."""
+    return np.clip(np.rint(np.nan_to_num(values)), 0, 255).astype(np.uint8)
 
 
 def _gunzip(data: bytes) -> bytes:
-    """The plain bytes, never more than a file of the most Gaussians has."""
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        head = stream.decompress(data, HEADER.size)
+    """The plain bytes, never more than its header's count of Gaussians may have."""
+
+    def most(head: bytes) -> int:
         count = HEADER.unpack(head)[2] if len(head) == HEADER.size else 0
-        most = MOST_PER_GAUSSIAN * min(count, MAX_COUNT)
-        return head + stream.decompress(stream.unconsumed_tail, max(most, 1))
-    except zlib.error as error:
+        return MOST_PER_GAUSSIAN * min(count, MAX_COUNT)
+
+    try:
+        return _gzip.plain(data, HEADER.size, most)
+    except ValueError as error:
         raise UserError(f"the SPZ's gzip stream is damaged ({error}); fetch it again") from error
-
-
-def _gzip(data: bytes) -> bytes:
-    """One gzip member, its pieces compressed side by side: each begins afresh, so they may be joined."""
-    pieces = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
-
-    def deflate(i: int) -> bytes:
-        stream = zlib.compressobj(1, wbits=-15)
-        last = i == len(pieces) - 1
-        return stream.compress(pieces[i]) + stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH)
-
-    with ThreadPoolExecutor() as pool:
-        body = b"".join(pool.map(deflate, range(len(pieces))))
-    header = GZIP + b"\x08\0" + b"\0\0\0\0" + b"\0\xff"
-    return header + body + struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)

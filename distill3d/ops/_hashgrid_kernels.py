@@ -38,12 +38,12 @@ c.declare(
 
 GRID_SCHEMA = (
     "int dimensions, int levels, int features, "
-    "int log2_entries, int base_resolution, float growth, bool smooth"
+    "int log2_entries, int base_resolution, float growth, bool smooth, int border"
 )
 """The fields of HashGrid, as an operator takes them."""
 
 
-def settings(grid: HashGrid) -> tuple[int, int, int, int, int, float, bool]:
+def settings(grid: HashGrid) -> tuple[int, int, int, int, int, float, bool, int]:
     """The arguments that GRID_SCHEMA names."""
     return (
         grid.dimensions,
@@ -53,6 +53,7 @@ def settings(grid: HashGrid) -> tuple[int, int, int, int, int, float, bool]:
         grid.base_resolution,
         grid.growth,
         grid.smooth,
+        grid.border,
     )
 
 

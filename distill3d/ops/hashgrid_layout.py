@@ -51,6 +51,8 @@ class HashGrid:
     """The factor from one level's resolution to the next."""
     smooth: bool = False
     """Interpolate by smoothstep, so that the features' derivatives are continuous, instead of linearly."""
+    border: int = 0
+    """Entries along an axis that a dense level has more than tiny-cuda-nn's: 1 in torch-ngp's tables."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for what no table can have."""
@@ -61,6 +63,7 @@ class HashGrid:
             "log2_entries": "3 to 24",
             "base_resolution": "1 or more",
             "growth": "a finite number, 1 or more",
+            "border": "0 or 1",
         }
         sound = {
             "dimensions": self.dimensions in (2, 3),
@@ -69,6 +72,7 @@ class HashGrid:
             "log2_entries": 3 <= self.log2_entries <= 24,
             "base_resolution": self.base_resolution >= 1,
             "growth": math.isfinite(self.growth) and self.growth >= 1,
+            "border": self.border in (0, 1),
         }
         for name, is_sound in sound.items():
             if not is_sound:
@@ -103,7 +107,7 @@ def levels(grid: HashGrid) -> tuple[Level, ...]:
     for index in range(grid.levels):
         factor = np.float32(2.0 ** float(np.float32(index) * log2_growth))
         scale = float(factor * np.float32(grid.base_resolution) - np.float32(1))
-        resolution = math.ceil(scale) + 1
+        resolution = math.ceil(scale) + 1 + grid.border
         dense = resolution**grid.dimensions
         entries = min(-(-dense // 8) * 8, 2**grid.log2_entries)
         hashed = entries < dense or resolution > DENSEST[grid.dimensions]

@@ -1,13 +1,11 @@
-"""3-D Gaussians, splatted. Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field Rendering".
-
-Densification ranks primitives by the pull of the loss on their screen position, as in the paper, but splits a
-fixed share of the best instead of comparing with a threshold, so that the scale of the loss does not matter.
+"""3-D Gaussians, splatted. Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field
+Rendering" (arXiv 2308.04079).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,41 +14,21 @@ from torch import Tensor, nn
 from distill3d.camera import Cameras
 from distill3d.ops.splat import splat
 from distill3d.rendering import Rendering
+from distill3d.representations import _starts
+from distill3d.representations._primitives import Primitives
 from distill3d.rotation import matrix_from_wxyz
-from distill3d.scene import WANT, Scene
+from distill3d.scene import WANT, Seen
 from distill3d.sh import degree_0_from_rgb
 
-OPAQUE_FROM, OPAQUE_WEIGHT = 0.1, 2.0
-LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
+PRESETS = {
+    "quick": {"steps": 1500, "limit": 20000},
+    "standard": {"steps": 5000, "limit": 30000},
+    "high": {"steps": 30000, "limit": 300000},
+}
 
 
-class Gaussians(Scene):
+class Gaussians(Primitives):
     """N anisotropic Gaussians with opacity and spherical-harmonics colour; grows where the loss pulls."""
-
-    means: nn.Parameter
-    wxyz: nn.Parameter
-    log_scales: nn.Parameter
-    opacity_logits: nn.Parameter
-    sh: nn.Parameter
-    limit: Tensor
-    pull: Tensor
-
-    def __init__(
-        self,
-        means: Float[Tensor, "N 3"],
-        wxyz: Float[Tensor, "N 4"],
-        log_scales: Float[Tensor, "N 3"],
-        opacity_logits: Float[Tensor, "N"],
-        sh: Float[Tensor, "N K 3"],
-        *,
-        limit: int | None = None,
-    ) -> None:
-        super().__init__()
-        for name, value in zip(LEARNED, (means, wxyz, log_scales, opacity_logits, sh), strict=True):
-            self.register_parameter(name, nn.Parameter(value.detach().clone()))
-        self.register_buffer("limit", torch.tensor(len(means) if limit is None else limit))
-        self.register_buffer("pull", torch.zeros(len(means)))
-        self._probe: Tensor | None = None
 
     @classmethod
     def start(
@@ -63,15 +41,8 @@ class Gaussians(Scene):
         opacity: Annotated[float, "their opacity at the start"] = 0.1,
     ) -> Gaussians:
         """Grey Gaussians spread evenly in a ball, as large as the gaps between them."""
-        if count < 1 or limit < count or not 0 < opacity < 1 or not 0 < radius <= 1:
-            raise ValueError(
-                f"gaussians cannot start with count {count}, limit {limit}, radius {radius:g}, "
-                f"opacity {opacity:g}; "
-                "expected 1 <= count <= limit, 0 < radius <= 1 and 0 < opacity < 1"
-            )
-        generator = torch.Generator().manual_seed(seed)
-        directions = nn.functional.normalize(torch.randn(count, 3, generator=generator), dim=-1)
-        means = directions * torch.rand(count, 1, generator=generator) ** (1 / 3) * radius
+        _starts.check("gaussians", count=count, limit=limit, radius=radius, opacity=opacity)
+        means = _starts.ball(count, radius, torch.Generator().manual_seed(seed))
         spacing = torch.tensor(radius * (4.19 / count) ** (1 / 3) * 0.6)
         return cls(
             means,
@@ -83,9 +54,42 @@ class Gaussians(Scene):
         )
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Gaussians:
-        scene = cls(*[state[name] for name in LEARNED], limit=int(state["limit"]))
-        scene.load_state_dict(state)
+    def from_photographs(
+        cls,
+        seen: Seen,
+        *,
+        seed: int = 0,
+        count: Annotated[int, "how many to start with where the dataset has no points"] = 5000,
+        limit: Annotated[int, "how many Gaussians there may be after growing"] = 30000,
+        radius: Annotated[float, "radius of the ball they start in where the dataset has no points"] = 0.8,
+        opacity: Annotated[float, "their opacity at the start"] = 0.1,
+        degree: Annotated[int, "of the harmonics of their colours in the end, 0 to 3"] = 3,
+        densify: Annotated[
+            Literal["default", "mcmc"], "split where the loss pulls, or move the dead to the living"
+        ] = "default",
+    ) -> Gaussians:
+        """Gaussians at the points that are known, or spread in a ball, as large as the gaps between them."""
+        _starts.check(
+            "gaussians",
+            count=min(count, limit),
+            limit=limit,
+            radius=radius,
+            opacity=opacity,
+            degree=degree,
+        )
+        generator = torch.Generator().manual_seed(seed)
+        means, colours = _starts.points(seen, count=count, limit=limit, radius=radius, generator=generator)
+        scene = cls(
+            means,
+            torch.tensor([1.0, 0, 0, 0]).repeat(len(means), 1),
+            _starts.spacing(means).log()[:, None].repeat(1, 3),
+            torch.logit(torch.tensor(opacity)).repeat(len(means)),
+            degree_0_from_rgb(colours)[:, None],
+            limit=limit,
+            degree=degree,
+            relocates=densify == "mcmc",
+        )
+        scene.photographed.fill_(True)
         return scene
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
@@ -112,12 +116,6 @@ class Gaussians(Scene):
             image.radiance, image.alpha, image.colours if "depth" in want else None, image.normal
         )
 
-    def _fresh_probe(self, cameras: Cameras) -> Tensor | None:
-        """Zeros added to the projected centres, whose gradient `grow` reads."""
-        if not (torch.is_grad_enabled() and self.means.requires_grad):
-            return None
-        return self.means.new_zeros(*cameras.shape, len(self.means), 2).requires_grad_()
-
     def _surface_depth(self, cameras: Cameras) -> Float[Tensor, "*B N"]:
         """Camera z of where the ray to a splat's centre enters the ellipsoid on which its opacity is ½.
 
@@ -133,76 +131,3 @@ class Gaussians(Scene):
         level = (2 * (2 * self.opacity_logits.sigmoid()).clamp_min(1).log()).clamp_min(1e-12).sqrt()
         forward = cameras.world_to_camera[..., None, 2, :3]
         return ((offset - (level * deviation)[..., None] * direction) * forward).sum(-1)
-
-    def param_groups(self) -> list[dict[str, Any]]:
-        rates = {
-            "means": (1e-2, 5e-4),
-            "wxyz": (1e-2, 5e-3),
-            "log_scales": (2e-2, 5e-3),
-            "opacity_logits": (5e-2, 2e-2),
-            "sh": (5e-2, 5e-3),
-        }
-        return [
-            {"name": name, "params": [getattr(self, name)], "lr": first, "lr_final": last}
-            for name, (first, last) in rates.items()
-        ]
-
-    def penalty(self) -> Tensor:
-        """Be opaque or nothing: pictures leave that open, but a surface is."""
-        opacity = self.opacity_logits.sigmoid()
-        missing = (opacity.detach() > OPAQUE_FROM) * (1 - opacity)
-        return OPAQUE_WEIGHT * missing.sum() / max(len(missing), 1)
-
-    def grow(
-        self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
-    ) -> None:
-        """Drop the transparent, split the most pulled along their longest axis, in forty rounds or fewer."""
-        if self._probe is not None and self._probe.grad is not None:
-            self.pull += self._probe.grad.norm(dim=-1)[None].flatten(0, -2).sum(0)
-        every = max(steps // 40, 5)
-        if step % every or not 0.05 * steps <= step <= 0.8 * steps:
-            return
-        alive = (self.opacity_logits.sigmoid() > 0.02) & (self.log_scales.amax(-1).exp() < 0.5)
-        kept = alive.nonzero()[:, 0]
-        room = min(int(self.limit) - len(kept), max(len(kept) // 5, 20))
-        split = kept[self.pull[kept].topk(min(max(room, 0), len(kept))).indices]
-        unsplit = kept[~torch.isin(kept, split)]
-        rows = torch.cat([unsplit, split, split])
-        values = {name: getattr(self, name)[rows] for name in LEARNED}
-        self._halve(values, len(unsplit), len(split))
-        self._replace(optimizer, rows, values, fresh=2 * len(split))
-
-    @staticmethod
-    def _halve(values: dict[str, Tensor], first: int, count: int) -> None:
-        """Make the last two runs of `count` rows the two halves of their parents, along the longest axis."""
-        for side, rows in ((-1, slice(first, first + count)), (1, slice(first + count, first + 2 * count))):
-            scales = values["log_scales"][rows].exp()
-            longest = nn.functional.one_hot(scales.argmax(-1), 3).to(scales)
-            axes = matrix_from_wxyz(nn.functional.normalize(values["wxyz"][rows], dim=-1))
-            values["means"][rows] += 0.6 * side * (axes @ (scales * longest)[..., None])[..., 0]
-            values["log_scales"][rows] += longest * -0.5
-
-    def _replace(
-        self, optimizer: torch.optim.Optimizer, rows: Tensor, values: dict[str, Tensor], *, fresh: int
-    ) -> None:
-        """Make `values`, which came from `rows`, the parameters; the last `fresh` forget their moments."""
-        for group in optimizer.param_groups:
-            name, (old,) = group["name"], group["params"]
-            new = nn.Parameter(values[name].clone())
-            moments = optimizer.state.pop(old, {})
-            for key in ("exp_avg", "exp_avg_sq"):
-                if key in moments:
-                    moments[key] = moments[key][rows]
-                    moments[key][len(rows) - fresh :] = 0
-            optimizer.state[new] = moments
-            group["params"] = [new]
-            self.register_parameter(name, new)
-        self.pull = torch.zeros(len(rows))
-        self._probe = None
-
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        """As nn.Module, for any count of Gaussians."""
-        for name in LEARNED:
-            self.register_parameter(name, nn.Parameter(torch.empty_like(state_dict[name])))
-        self.pull = torch.zeros_like(state_dict["pull"])
-        return super().load_state_dict(state_dict, strict, assign)

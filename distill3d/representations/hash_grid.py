@@ -7,7 +7,6 @@ distillation begins with something to see.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -15,15 +14,51 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from distill3d import field, sh
+from distill3d import field
 from distill3d.field import Field
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
-from distill3d.ops.mlp import hashgrid_mlp, mlp
+from distill3d.ops.mlp import hashgrid_mlp
+from distill3d.representations import _sight
+from distill3d.scene import Scene, Seen
 
 FEATURES = 16
 """Outputs of the density network, the first of them the raw density."""
-HARMONICS = 3
-"""Degree in which the colour network sees the direction of sight."""
+PRESETS = {
+    "quick": {
+        "steps": 1000,
+        "views": 8,
+        "rays": 5000,
+        "levels": 10,
+        "log2_entries": 16,
+        "coarsest": 8,
+        "finest": 128,
+        "width": 32,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 5000,
+        "views": 8,
+        "rays": 5000,
+        "levels": 12,
+        "log2_entries": 17,
+        "coarsest": 8,
+        "finest": 256,
+        "width": 32,
+        "samples": 192,
+    },
+    "high": {
+        "steps": 20000,
+        "views": 16,
+        "rays": 8192,
+        "levels": 16,
+        "log2_entries": 19,
+        "coarsest": 16,
+        "finest": 1024,
+        "width": 64,
+        "samples": 512,
+    },
+}
+"""Of fits to photographs: see `scene.PRESETS`."""
 START = 0.1
 """The table's entries are uniform between minus and plus this in the beginning."""
 
@@ -61,26 +96,54 @@ class HashGrid(Field):
         coarsest: Annotated[int, "entries along each side of the coarsest level"] = 8,
         finest: Annotated[int, "entries along each side of the finest level"] = 96,
         width: Annotated[int, "width of the networks"] = 32,
+        colour_layers: Annotated[int, "hidden layers of the colour network"] = 1,
         directional: Annotated[bool, "colours depend on the direction of sight"] = False,
         samples: Annotated[int, "samples along a ray through the whole scene"] = 64,
     ) -> HashGrid:
         """A grey haze, denser towards the centre."""
-        if levels < 1 or coarsest < 2 or finest < coarsest or width < 1 or samples < 2:
+        if levels < 1 or coarsest < 2 or finest < coarsest or width < 1 or colour_layers < 0 or samples < 2:
             raise ValueError(
                 f"hash_grid cannot start with levels {levels}, coarsest {coarsest}, finest {finest}, width "
-                f"{width} and samples {samples}; expected 1 or more levels and width, 2 or more samples and "
-                "coarsest, and finest not under coarsest"
+                f"{width}, colour_layers {colour_layers} and samples {samples}; expected 1 or more levels "
+                "and width, 2 or more samples and coarsest, finest not under coarsest, colour_layers from 0"
             )
         growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
         layout = Layout(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
         generator = torch.Generator().manual_seed(seed)
         table = START * (2 * torch.rand(layout.table_shape, generator=generator) - 1)
-        seen = FEATURES + ((HARMONICS + 1) ** 2 if directional else 0)
-        return cls(
-            table,
-            [_weights(layout.outputs, width, generator), _weights(width, FEATURES, generator)],
-            [_weights(seen, width, generator), _weights(width, 3, generator)],
-            layout=layout,
+        sizes = (layout.outputs, width), (width, FEATURES)
+        density = [_sight.weights(*size, generator) for size in sizes]
+        colour = _sight.network(
+            FEATURES, directional=directional, width=width, layers=colour_layers, generator=generator
+        )
+        return cls(table, density, colour, layout=layout, samples=samples)
+
+    @classmethod
+    def from_photographs(
+        cls,
+        seen: Seen,
+        *,
+        seed: int = 0,
+        levels: Annotated[int, "resolutions of the grid"] = 12,
+        log2_entries: Annotated[int, "base-2 logarithm of the most entries of a level"] = 17,
+        coarsest: Annotated[int, "entries along each side of the coarsest level"] = 8,
+        finest: Annotated[int, "entries along each side of the finest level"] = 256,
+        width: Annotated[int, "width of the networks"] = 32,
+        colour_layers: Annotated[int, "hidden layers of the colour network"] = 1,
+        directional: Annotated[bool, "colours depend on the direction of sight"] = True,
+        samples: Annotated[int, "samples along a ray through the whole scene"] = 192,
+    ) -> Scene:
+        """As `start`, larger and looked at more closely."""
+        return super().from_photographs(
+            seen,
+            seed=seed,
+            levels=levels,
+            log2_entries=log2_entries,
+            coarsest=coarsest,
+            finest=finest,
+            width=width,
+            colour_layers=colour_layers,
+            directional=directional,
             samples=samples,
         )
 
@@ -88,7 +151,7 @@ class HashGrid(Field):
     def from_state(cls, state: dict[str, Any]) -> HashGrid:
         levels, features, log2_entries, base = (int(size) for size in state["sizes"])
         layout = Layout(3, levels, features, log2_entries, base, float(state["growth"]))
-        networks = [_listed(state, name) for name in ("density", "colour")]
+        networks = [_sight.listed(state, name) for name in ("density", "colour")]
         scene = cls(state["table"], *networks, layout=layout, samples=int(state["samples"]))
         scene.load_state_dict(state)
         return scene
@@ -98,8 +161,7 @@ class HashGrid(Field):
     ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], Float[Tensor, "P D"]]:
         features = self._features(x, list(self.density))
         raw = features[:, 0] + field.haze(x)
-        seen = features if d is None else torch.cat([features, sh.basis(d, HARMONICS)], 1)
-        return field.log_sharp(raw), mlp(seen, list(self.colour)).sigmoid(), features[:, 1:]
+        return field.log_sharp(raw), _sight.colour(features, d, list(self.colour)), features[:, 1:]
 
     def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
         *hidden, last = self.density
@@ -110,19 +172,8 @@ class HashGrid(Field):
 
     def param_groups(self) -> list[dict[str, Any]]:
         networks = [*self.density, *self.colour]
+        slower = 4 if self.photographed else 1  # in the end: photographs are sharper than a score
         return [
-            {"name": "table", "params": [self.table], "lr": 0.02, "lr_final": 0.002},
-            {"name": "networks", "params": networks, "lr": 0.005, "lr_final": 5e-4},
+            {"name": "table", "params": [self.table], "lr": 0.02, "lr_final": 0.002 / slower},
+            {"name": "networks", "params": networks, "lr": 0.005, "lr_final": 5e-4 / slower},
         ]
-
-
-def _weights(inputs: int, outputs: int, generator: torch.Generator) -> Float[Tensor, "W K"]:
-    """Uniform, with a variance of 2 / (inputs + outputs)."""
-    reach = math.sqrt(6 / (inputs + outputs))
-    return reach * (2 * torch.rand(outputs, inputs, generator=generator) - 1)
-
-
-def _listed(state: dict[str, Any], name: str) -> list[Tensor]:
-    """The tensors `name`.0, `name`.1 and so on."""
-    count = sum(key.startswith(f"{name}.") for key in state)
-    return [state[f"{name}.{i}"] for i in range(count)]

@@ -14,12 +14,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import trimesh
 from jaxtyping import Float, Int
+from PIL import Image
 from torch import Tensor, nn
+from trimesh.visual import TextureVisuals
+from trimesh.visual.material import PBRMaterial
 
 from distill3d.camera import Cameras
+from distill3d.moment import Moment
 from distill3d.ops.antialias import antialias, opposite_corners
 from distill3d.ops.interpolate import interpolate, interpolate_derivatives
 from distill3d.ops.mesh import Fragments, rasterize
@@ -119,20 +124,35 @@ class Mesh(Scene):
     def from_trimesh(cls, mesh: trimesh.Trimesh) -> Mesh:
         """A mesh as trimesh has it, with its texture or its vertices' colours; grey where it has neither.
 
+        Vertices at one place, which trimesh has for every uv or colour there, become one where the colours
+        allow it, so that the surface is not torn along the seams of its texture.
+
         Raises ValueError for a mesh without faces.
         """
         if len(mesh.faces) == 0:
             raise ValueError("given a mesh without faces; a point cloud cannot be rendered as a mesh")
         vertices, faces = torch.tensor(mesh.vertices, dtype=torch.float32), torch.tensor(mesh.faces)
-        return cls(vertices, faces, _texture_of(mesh) or _colours_of(mesh))
+        texture, colours = _texture_of(mesh), _colours_of(mesh)
+        first, row = _distinct(vertices if texture else torch.cat([vertices, colours], 1))
+        return cls(vertices[first], row[faces], texture or colours[first])
 
+    @torch.no_grad()
     def as_trimesh(self) -> trimesh.Trimesh:
-        """The mesh with colours at its vertices; a texture is read where each vertex has its first uv."""
-        with torch.no_grad():
-            vertices, colours = self.vertices().detach().cpu(), self._vertex_colours().cpu()
-        opaque = torch.cat([colours, torch.ones_like(colours[:, :1])], -1)
-        rgba = (255 * opaque).round().to(torch.uint8).numpy()
-        return trimesh.Trimesh(vertices.numpy(), self.faces.cpu().numpy(), vertex_colors=rgba, process=False)
+        """The mesh with its texture, a vertex for each uv that it has at a place; or with vertex colours."""
+        vertices, faces, colours = self.vertices().cpu(), self.faces.cpu(), self.colour_logits.sigmoid().cpu()
+        levels = (255 * colours).round().to(torch.uint8).numpy()
+        if not hasattr(self, "uv"):
+            rgba = np.concatenate([levels, np.full((len(levels), 1), 255, np.uint8)], 1)
+            return trimesh.Trimesh(vertices.numpy(), faces.numpy(), vertex_colors=rgba, process=False)
+        corners = torch.stack([faces, self.uv_indices.cpu()], -1).reshape(-1, 2).long()
+        pairs, row = torch.unique(corners, dim=0, return_inverse=True)
+        uv = self.uv.cpu()[pairs[:, 1]] * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0])
+        material = PBRMaterial(
+            baseColorTexture=Image.fromarray(levels), metallicFactor=0.0, roughnessFactor=1.0
+        )
+        visual = TextureVisuals(uv=uv.numpy(), material=material)
+        shape = vertices[pairs[:, 0]].numpy()
+        return trimesh.Trimesh(shape, row.reshape(-1, 3).numpy(), visual=visual, process=False)
 
     def vertices(self) -> Float[Tensor, "V 3"]:
         """Positions in the world: v = (I + λ L)⁻¹ u."""
@@ -162,30 +182,23 @@ class Mesh(Scene):
         at = interpolate(self.uv, self.uv_indices, fragments)
         return trilinear(colours, at, interpolate_derivatives(self.uv, self.uv_indices, fragments))
 
-    def _vertex_colours(self) -> Float[Tensor, "V 3"]:
-        colours = self.colour_logits.sigmoid()
-        if not hasattr(self, "uv"):
-            return colours
-        corner = torch.zeros(len(self.unsmoothed), dtype=torch.long, device=self.faces.device)
-        corner[self.faces.reshape(-1).long()] = self.uv_indices.reshape(-1).long()
-        return trilinear(colours, self.uv[corner][None, None], self.uv.new_zeros(1, 1, len(corner), 2, 2))[
-            0, 0
-        ]
-
     def param_groups(self) -> list[dict[str, Any]]:
         return [
             {"name": "unsmoothed", "params": [self.unsmoothed], "lr": 2e-2, "lr_final": 2e-3},
             {"name": "colour_logits", "params": [self.colour_logits], "lr": 5e-2, "lr_final": 1e-2},
         ]
 
-    def penalty(self) -> Tensor:
-        """Creases: one less the cosine of the angle between neighbouring faces, in the mean."""
+    def penalty(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Tensor:
+        return CREASE_WEIGHT * self.creases()
+
+    def creases(self) -> Tensor:
+        """One less the cosine of the angle between neighbouring faces, in the mean."""
         normals = nn.functional.normalize(face_normals(self.vertices(), self.faces), dim=-1)
         corner = (self.opposite.reshape(-1) >= 0).nonzero()[:, 0]
         across = self.opposite.reshape(-1)[corner].long()
         here, there = (nn.functional.embedding(c // 3, normals) for c in (corner, across))
         cosines = (here * there).sum(-1)
-        return CREASE_WEIGHT * (1 - cosines).sum() / max(len(corner), 1)
+        return (1 - cosines).sum() / max(len(corner), 1)
 
 
 def face_normals(vertices: Float[Tensor, "V 3"], faces: Int[Tensor, "F 3"]) -> Float[Tensor, "F 3"]:
@@ -214,6 +227,15 @@ def _stiffness(faces: Int[Tensor, "F 3"], count: int, smoothness: float) -> Floa
         linked[a, b] = linked[b, a] = 1
     identity = torch.eye(count, device=faces.device)
     return identity + smoothness * (torch.diag(linked.sum(1)) - linked)
+
+
+def _distinct(rows: Float[Tensor, "V K"]) -> tuple[Int[Tensor, " D"], Int[Tensor, " V"]]:
+    """Where each different row stands first, in that order, and which of them each row is."""
+    _, first, row = np.unique(rows.numpy(), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return torch.from_numpy(first[order]), torch.from_numpy(place[row.reshape(-1)])
 
 
 def _texture_of(mesh: trimesh.Trimesh) -> Texture | None:

@@ -1,7 +1,9 @@
 """A radiance field that is nothing but a network. Mildenhall et al. 2020, NeRF (arXiv 2003.08934), small.
 
 The network sees a point's coordinates and their sines and cosines at rising frequencies (section 5.1,
-equation 4), and says a density and a colour that does not depend on the direction of sight.
+equation 4). It says a density and a colour, or a density and features of which a second perceptron makes
+colours that follow the direction of sight. A middle layer may see the coordinates again (the paper's
+figure 7).
 """
 
 from __future__ import annotations
@@ -17,17 +19,79 @@ from torch import Tensor, nn
 
 from distill3d import field
 from distill3d.field import Field
+from distill3d.ops import mlp_reference
 from distill3d.ops.mlp import MAX_LAYERS, MAX_WIDTH, mlp
+from distill3d.representations import _sight
+from distill3d.scene import Scene, Seen
+
+PRESETS = {
+    "quick": {
+        "steps": 800,
+        "views": 8,
+        "rays": 2500,
+        "frequencies": 6,
+        "width": 64,
+        "layers": 3,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 96,
+    },
+    "standard": {
+        "steps": 4000,
+        "views": 8,
+        "rays": 2500,
+        "frequencies": 7,
+        "width": 96,
+        "layers": 4,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
+    "high": {
+        "steps": 20000,
+        "views": 16,
+        "rays": 8192,
+        "frequencies": 10,
+        "width": 256,
+        "layers": 7,
+        "again": True,
+        "colour_width": 64,
+        "colour_layers": 2,
+        "samples": 512,
+    },
+}
+"""Of fits to photographs: see `scene.PRESETS`."""
+OUTPUTS = 16
+"""Of the network where a second one makes the colours: a raw density and features."""
+MOST_FREQUENCIES = 16
 
 
 class Mlp(Field):
     """A perceptron from points of [-1, 1]³ to density and colour, starting from a haze."""
 
-    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], *, samples: int) -> None:
+    def __init__(
+        self,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+        colour: Sequence[Tensor] = (),
+        *,
+        samples: int,
+    ) -> None:
+        """A layer that is wider than the one before gives out sees the coordinates again.
+
+        `colour` are the weights of a perceptron on all outputs; without, those are raw density and colour.
+        """
         super().__init__(samples=samples)
         self.weights = nn.ParameterList([weight.detach().clone() for weight in weights])
         self.biases = nn.ParameterList([bias.detach().clone() for bias in biases])
+        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
         self.frequencies = (weights[0].shape[1] - 3) // 6
+        self.directional = len(colour) > 0 and colour[0].shape[1] > weights[-1].shape[0]
+        self.again = next(
+            (i for i in range(1, len(weights)) if weights[i].shape[1] != weights[i - 1].shape[0]), None
+        )
 
     @classmethod
     def start(
@@ -40,43 +104,97 @@ class Mlp(Field):
         samples: Annotated[int, "samples along a ray through the whole scene"] = 64,
     ) -> Mlp:
         """A grey haze, denser towards the centre."""
-        most = (MAX_WIDTH - 3) // 6
-        if (
-            not (0 <= frequencies <= most and 1 <= width <= MAX_WIDTH and 1 <= layers < MAX_LAYERS)
-            or samples < 2
-        ):
+        networks = _hazy(frequencies, width, layers, False, 4, torch.Generator().manual_seed(seed))
+        return cls(*networks, samples=samples)
+
+    @classmethod
+    def from_photographs(
+        cls,
+        seen: Seen,
+        *,
+        seed: int = 0,
+        frequencies: Annotated[int, "octaves of sines and cosines of the coordinates"] = 7,
+        width: Annotated[int, "width of the network"] = 96,
+        layers: Annotated[int, "hidden layers of the network"] = 4,
+        again: Annotated[bool, "a middle layer sees the coordinates again"] = False,
+        colour_width: Annotated[int, "width of the colour network"] = 32,
+        colour_layers: Annotated[int, "hidden layers of the colour network"] = 1,
+        samples: Annotated[int, "samples along a ray through the whole scene"] = 128,
+    ) -> Scene:
+        """As `start`, larger, and with a network for colours that follow the sight."""
+        if colour_width < 1 or colour_layers < 0:
             raise ValueError(
-                f"mlp cannot start with frequencies {frequencies}, width {width}, layers {layers} and "
-                f"samples {samples}; expected frequencies up to {most}, width 1 to {MAX_WIDTH}, layers 1 to "
-                f"{MAX_LAYERS - 1}, and 2 or more samples"
+                f"mlp cannot start with colour_width {colour_width} and colour_layers {colour_layers}; "
+                "expected 1 or more of the first and 0 or more of the other"
             )
         generator = torch.Generator().manual_seed(seed)
-        sizes = [3 + 6 * frequencies, *[width] * layers, 4]
-        weights = [
-            math.sqrt(2 / inputs) * torch.randn(outputs, inputs, generator=generator)
-            for inputs, outputs in pairwise(sizes)
-        ]
-        weights[-1] *= 0.3
-        return cls(weights, [torch.zeros(size) for size in sizes[1:]], samples=samples)
+        networks = _hazy(frequencies, width, layers, again, OUTPUTS, generator)
+        colour = _sight.network(
+            OUTPUTS, directional=True, width=colour_width, layers=colour_layers, generator=generator
+        )
+        scene = cls(*networks, colour, samples=samples)
+        scene.photographed.fill_(True)
+        return scene
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Mlp:
-        layers = sum(key.startswith("weights.") for key in state)
-        networks = [[state[f"{name}.{i}"] for i in range(layers)] for name in ("weights", "biases")]
+        networks = [_sight.listed(state, name) for name in ("weights", "biases", "colour")]
         scene = cls(*networks, samples=int(state["samples"]))
         scene.load_state_dict(state)
         return scene
 
     def query(
         self, x: Float[Tensor, "P 3"], d: Float[Tensor, "P 3"] | None
-    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], None]:
+    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], Float[Tensor, "P D"] | None]:
+        outputs = self._outputs(x)
+        log_density = field.log_sharp(outputs[:, 0] + field.haze(x))
+        if not len(self.colour):
+            return log_density, outputs[:, 1:].sigmoid(), None
+        return log_density, _sight.colour(outputs, d, list(self.colour)), outputs[:, 1:]
+
+    def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
+        return field.log_sharp(self._outputs(x)[:, 0] + field.haze(x))
+
+    def _outputs(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, "P C"]:
         seen = waves(x, self.frequencies)
-        outputs = mlp(seen, list(self.weights), list(self.biases))
-        return field.log_sharp(outputs[:, 0] + field.haze(x)), outputs[:, 1:].sigmoid(), None
+        weights, biases = list(self.weights), list(self.biases)
+        if self.again is None:
+            return perceptron(seen, weights, biases)
+        half = perceptron(seen, weights[: self.again], biases[: self.again]).relu()
+        return perceptron(torch.cat([half, seen], 1), weights[self.again :], biases[self.again :])
 
     def param_groups(self) -> list[dict[str, Any]]:
-        parameters = [*self.weights, *self.biases]
-        return [{"name": "network", "params": parameters, "lr": 0.004, "lr_final": 4e-4}]
+        parameters = [*self.weights, *self.biases, *self.colour]
+        first, last = (0.002, 1e-4) if self.photographed else (0.004, 4e-4)
+        return [{"name": "network", "params": parameters, "lr": first, "lr_final": last}]
+
+
+def _hazy(
+    frequencies: int, width: int, layers: int, again: bool, outputs: int, generator: torch.Generator
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Weights and biases to start from."""
+    if not 0 <= frequencies <= MOST_FREQUENCIES or width < 1 or layers < 1 or (again and layers < 2):
+        raise ValueError(
+            f"mlp cannot start with frequencies {frequencies}, width {width} and layers {layers}; expected "
+            f"frequencies up to {MOST_FREQUENCIES}, a width of 1 or more, and 1 or more layers, or 2 where "
+            "one sees the coordinates again"
+        )
+    sizes = list(pairwise([3 + 6 * frequencies, *[width] * layers, outputs]))
+    if again:
+        inputs, out = sizes[(layers + 1) // 2]
+        sizes[(layers + 1) // 2] = inputs + 3 + 6 * frequencies, out
+    weights = [math.sqrt(2 / inputs) * torch.randn(out, inputs, generator=generator) for inputs, out in sizes]
+    weights[-1] *= 0.3
+    return weights, [torch.zeros(out) for _, out in sizes]
+
+
+def perceptron(
+    x: Float[Tensor, "P I"], weights: Sequence[Tensor], biases: Sequence[Tensor]
+) -> Float[Tensor, "P O"]:
+    """Outputs of a perceptron of any size: kernels are for small ones, large ones are matrix products."""
+    if len(weights) <= MAX_LAYERS and max(max(weight.shape) for weight in weights) <= MAX_WIDTH:
+        return mlp(x, weights, biases)
+    return mlp_reference.mlp(x, weights, biases, mlp_reference.Activation.RELU)
 
 
 def waves(x: Float[Tensor, "P 3"], frequencies: int) -> Float[Tensor, "P K"]:

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill3d import files
+from distill3d import files, plugins
+from distill3d.commands._options import presets
+from distill3d.commands.fit import GRAMMAR, _build, _resolve
 from distill3d.representations.gaussians import Gaussians
+from distill3d.teachers.images import Images
 from tests.commands.conftest import Said
 from tests.data import folders
 
@@ -34,6 +37,42 @@ def test_a_fit_leaves_a_scene_pictures_and_a_report(distill3d: Run, data: Path) 
     assert report["steps"] == 12 and report["test_views"] == 9
     assert report["psnr"] > 5 and 0 <= report["ssim"] <= 1
     assert report["primitives"] == len(files.load("run").means)
+    assert report["psnr_worst"] <= report["psnr"] and report["psnr_worst_view"].startswith("r_")
+    assert report["test_size"] == [24, 20] and report["background"] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "opaque", "colour"),
+    [
+        ("auto", False, None),
+        ("auto", True, (0.0, 0.0, 0.0)),
+        ("random", True, None),
+        ("white", False, (1.0, 1.0, 1.0)),
+    ],
+)
+def test_what_stands_behind_depends_on_what_can_be_seen_through(
+    data: Path, name: str, opaque: bool, colour: tuple[float, ...] | None
+) -> None:
+    if opaque:
+        names = [f"train/r_{i}.png" for i in range(9)]
+        folders.write_pictures(data, names, folders.pictures(9)[..., :3])
+    options = _resolve(GRAMMAR.from_command_line([str(data), *TINY, "--background", name]))
+    teacher = _build(options, None).teacher
+    assert isinstance(teacher, Images) and teacher.background == colour
+
+
+def test_what_was_learned_over_black_is_judged_over_black(distill3d: Run, data: Path) -> None:
+    said = distill3d("fit", str(data), *TINY, "--background", "black", "--out", "run")
+    assert said.code == 0, said.err
+    assert json.loads(Path("run/report.json").read_text())["background"] == [0.0, 0.0, 0.0]
+
+
+def test_without_pictures_to_judge_by_there_is_no_judgement(distill3d: Run, data: Path) -> None:
+    (data / "transforms_test.json").unlink()
+    said = distill3d("fit", str(data), *TINY, "--out", "run")
+    assert said.code == 0, said.err
+    assert "psnr" not in json.loads(Path("run/report.json").read_text())
+    assert "no pictures to judge by" in said.out and "comparison.png" not in said.out
 
 
 def test_a_longer_fit_is_a_better_one(distill3d: Run, data: Path) -> None:
@@ -66,8 +105,34 @@ def test_a_stopped_fit_goes_on_to_the_same_bits(distill3d: Run, data: Path) -> N
     assert Path("whole/scene.ply").read_bytes() == Path("again/scene.ply").read_bytes()
 
 
-def test_a_preset_names_the_steps(distill3d: Run, data: Path) -> None:
-    assert "1500" in distill3d("fit", "--help").out
+@pytest.mark.parametrize("kind", plugins.menu("representations"))
+def test_the_presets_of_every_kind_decide_steps_and_what_it_has_flags_for(kind: str) -> None:
+    path = plugins.PACKAGE / "representations" / f"{kind}.py"
+    flags = {flag.name for flag in plugins.keywords(path, *GRAMMAR.scene_from)}
+    stages = [presets(path)[name] for name in ("quick", "standard", "high")]
+    assert 0 < stages[0]["steps"] < stages[1]["steps"] < stages[2]["steps"]
+    assert all(set(stage) <= {"steps", "views", "rays", *flags} for stage in stages)
+    assert len({frozenset(stage) for stage in stages}) == 1, "a preset decides what the others do"
+
+
+def test_help_says_what_a_preset_decides_for_the_chosen_scene(distill3d: Run) -> None:
+    said = distill3d("fit", "--scene", "surfels", "--preset", "quick", "--help")
+    words = " ".join(said.out.replace("│", " ").split())
+    assert (
+        "for surfels, where nothing is given: quick steps 1500, limit 20000 standard steps 5000, limit 30000"
+        in words
+    )
+    assert "after growing (default: 20000)" in words
+
+
+def test_a_run_that_is_repeated_with_another_preset_has_that_presets_steps(
+    distill3d: Run, data: Path
+) -> None:
+    assert distill3d("fit", str(data), *TINY, "--preset", "quick", "--out", "run").code == 0
+    options = GRAMMAR.from_command_line(["--again", "run/run.json", "--preset", "high"])
+    assert options.steps == 0 and options.preset == "high"
+    kept = GRAMMAR.from_command_line(["--again", "run/run.json"])
+    assert kept.steps == 12 and kept.scene_options.limit == 90
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_help_of_generate_shows_the_flags_of_what_was_chosen(distill3d: Run) -> 
         (["render", "nowhere.ply", "--out", "x", "--turntable", "0"], "--turntable is 0"),
         (["render", "nowhere.ply", "--out", "x", "--background", "pink"], "pink"),
         (
-            ["export", "nowhere.ply", "--out", "x.stl"],
-            'cannot export to "x.stl"; expected a name ending in .compressed.ply',
+            ["export", "nowhere.ply", "--out", "x.fbx"],
+            'cannot export to "x.fbx"; expected a name ending in .compressed.ply',
         ),
         (["eval", "nowhere.ply"], "nowhere.ply: No such file"),
         (["world", "robot"], 'unexpected argument "robot"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from distill3d import files
 from distill3d.errors import UserError
 from distill3d.formats import ply, ply_gaussians
+from distill3d.representations._extra import Extra
 
 
 def state(count: int, terms: int, seed: int = 0) -> dict[str, Tensor]:
@@ -47,7 +50,7 @@ def test_the_layout_is_that_of_3dgs() -> None:
 def _with_other_layout(data: bytes, seed: int, endian: str) -> bytes:
     """The same vertices as doubles, in another order, with more properties and another element."""
     rows = ply.read_element(data, "vertex")
-    names = [*rows.dtype.names, "confidence"]
+    names = list(rows.dtype.names)
     np.random.default_rng(seed).shuffle(names)
     table = np.zeros(len(rows), [(n, endian + "f8") for n in names])
     for name in rows.dtype.names:
@@ -67,7 +70,58 @@ def _with_other_layout(data: bytes, seed: int, endian: str) -> bytes:
 def test_properties_are_found_by_name(seed: int, endian: str) -> None:
     before = state(5, 9)
     after = ply_gaussians.read(_with_other_layout(ply_gaussians.write(before), seed, endian))
+    assert set(after) == set(before)
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+OTHERS = {
+    "extra.confidence": torch.tensor([0.5, -2.0, 7.0]),
+    "extra.label": torch.tensor([1, 255, 3], dtype=torch.uint8),
+    "extra.object.id": torch.tensor([-5, 70000, 3], dtype=torch.int32),
+    "extra.train": torch.tensor([1, 2, 1 / 3], dtype=torch.float64),
+    "extra.nx": torch.tensor([0.0, 1, 0]),
+    "extra.ny": torch.tensor([0.0, 0, 1]),
+    "extra.nz": torch.tensor([1.0, 0, 0]),
+}
+"""Names may be anything, those of attributes and of our own layout included."""
+
+
+def test_other_properties_come_back_in_their_own_types() -> None:
+    before = state(3, 4) | OTHERS
+    after = ply_gaussians.read(ply_gaussians.write(before))
+    assert set(after) == set(before)
+    for name, value in before.items():
+        assert after[name].dtype == value.dtype and torch.equal(after[name], value), name
+
+
+@pytest.mark.parametrize("suffix", [".ply", ".safetensors"])
+def test_a_scene_keeps_the_other_properties_of_its_file(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "a.ply").write_bytes(ply_gaussians.write(state(3, 4) | OTHERS))
+    files.save(files.load(tmp_path / "a.ply"), tmp_path / f"b{suffix}")
+    files.save(files.load(tmp_path / f"b{suffix}"), tmp_path / "c.ply")
+    before, after = (ply_gaussians.read((tmp_path / name).read_bytes()) for name in ("a.ply", "c.ply"))
+    assert set(after) == set(before) and all(torch.equal(after[name], before[name]) for name in before)
+    if suffix == ".ply":
+        assert (tmp_path / "c.ply").read_bytes() == (tmp_path / "a.ply").read_bytes()
+
+
+def test_primitives_that_are_split_pass_their_properties_on() -> None:
+    extra = Extra({"label": torch.tensor([4, 5, 6])})
+    extra.take(torch.tensor([2, 0, 0]))
+    assert extra.state_dict()["label"].tolist() == [6, 4, 4]
+
+
+@pytest.mark.parametrize("terms", [1, 16])
+def test_flat_gaussians_are_surfels_and_come_back_to_the_last_bit(tmp_path: Path, terms: int) -> None:
+    before = state(5, terms)
+    before["log_scales"] = before["log_scales"][:, :2]
+    (tmp_path / "a.ply").write_bytes(ply_gaussians.write(before))
+    scene = files.load(tmp_path / "a.ply")
+    assert files.kind_of(scene) == "surfels" and b"scale_2" not in (tmp_path / "a.ply").read_bytes()
+    files.save(scene, tmp_path / "b.ply")
+    assert (tmp_path / "b.ply").read_bytes() == (tmp_path / "a.ply").read_bytes()
+    with pytest.raises(UserError, match=r"surfels cannot be saved as \.compressed\.ply; use \.ply or"):
+        files.save(scene, tmp_path / "b.compressed.ply")
 
 
 def test_numbers_that_are_not_finite_come_back_as_they_are() -> None:

@@ -61,9 +61,7 @@ def test_a_reward_on_a_reward_and_an_unknown_base_are_refused() -> None:
 
 def test_a_folder_without_a_model_is_refused_before_the_run(tmp_path: Path) -> None:
     for folder in ("", str(tmp_path), str(tmp_path / "missing")):
-        with pytest.raises(
-            UserError, match=r"--method.model is .* has no config.json.*hf download"
-        ):
+        with pytest.raises(UserError, match=r"--method.model is .* has no config.json.*hf download"):
             Score(Blob(), Reward(judge="vision_language", model=folder), "it")
 
 

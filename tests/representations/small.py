@@ -10,6 +10,7 @@ from distill3d.scene import Scene
 OPTIONS: dict[str, dict[str, Any]] = {
     "gaussians": {"count": 40, "limit": 80, "opacity": 0.5},
     "hash_grid": {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24},
+    "instant_ngp": {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24},
     "mesh": {"subdivisions": 2},
     "mlp": {"frequencies": 2, "width": 16, "layers": 2, "samples": 24},
     "surfels": {"count": 30, "limit": 60, "opacity": 0.5, "radius": 1.0},

@@ -105,6 +105,7 @@ def test_an_impossible_start_is_refused_with_a_sentence(name):
         "surfels": {"opacity": 1.0},
         "mesh": {"radius": 0.0},
         "hash_grid": {"width": 0},
+        "instant_ngp": {"width": 0},
         "mlp": {"layers": 0},
     }
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):

@@ -3,7 +3,8 @@
 import torch
 
 from distill3d.camera import orbit
-from distill3d.representations.gaussians import LEARNED, Gaussians
+from distill3d.representations._primitives import LEARNED
+from distill3d.representations.gaussians import Gaussians
 
 
 def pulled(scene, optimizer):

@@ -49,12 +49,12 @@ def test_normals_of_a_ball_point_outwards():
     assert_close(vertex_normals(vertices, scene.faces), vertices / 0.7, rtol=0, atol=0.03)
 
 
-def test_the_penalty_is_least_for_the_round():
+def test_creases_are_least_for_the_round():
     scene = Mesh.start(subdivisions=2)
     crumpled = Mesh.start(subdivisions=2, smoothness=0.0)
     with torch.no_grad():
         crumpled.unsmoothed += 0.05 * torch.randn(162, 3, generator=torch.Generator().manual_seed(0))
-    assert 0 < scene.penalty() < 0.1 * crumpled.penalty()
+    assert 0 < scene.creases() < 0.1 * crumpled.creases()
 
 
 def test_a_ball_grows_and_is_painted_as_pictures_tell_it():

@@ -5,7 +5,8 @@ from torch.nn.functional import normalize
 from torch.testing import assert_close
 
 from distill3d.camera import orbit
-from distill3d.representations.surfels import LEARNED, Surfels
+from distill3d.representations._primitives import LEARNED
+from distill3d.representations.surfels import Surfels
 from distill3d.rotation import matrix_from_wxyz, wxyz_between
 
 CAMERAS = orbit(torch.tensor([0.3, 1.7]), 0.2, width=24, height=24)

@@ -3,6 +3,7 @@
 import torch
 from torch.testing import assert_close
 
+from distill3d import sh
 from distill3d.camera import orbit
 from distill3d.field import through_ball
 from distill3d.representations.voxels import Voxels
@@ -15,7 +16,7 @@ def rough(resolution: int = 7) -> Voxels:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         scene.raw_density += torch.randn(scene.raw_density.shape, generator=generator)
-        scene.colour_logits += torch.randn(scene.colour_logits.shape, generator=generator)
+        scene.base += torch.randn(scene.base.shape, generator=generator) / sh.DEGREE_0
     return scene
 
 
@@ -26,7 +27,8 @@ def test_pictures_are_sums_along_the_whole_way_through_the_ball():
     step = (far - near)[:, None] / 2000
     z = near[:, None] + step * (torch.arange(2000) + 0.5)
     points = origins[:, None] + z[..., None] * directions[:, None]
-    table = torch.cat([scene.raw_density[None], scene.colour_logits])[None]
+    logits = sh.DEGREE_0 * scene.base.movedim(-1, 0)
+    table = torch.cat([scene.raw_density[None], logits])[None]
     found = torch.nn.functional.grid_sample(table, points[None, None], align_corners=True)[0, :, 0]
     optical = 25 * torch.nn.functional.softplus(found[0]) * step * directions.norm(dim=-1, keepdim=True)
     weights = torch.exp(optical - optical.cumsum(1)) * (1 - torch.exp(-optical))
@@ -42,6 +44,25 @@ def test_a_state_that_remembers_no_densities_is_the_same_scene():
     state = {name: value for name, value in scene.state_dict().items() if name != "remembered"}
     again = Voxels.from_state(state)
     assert torch.equal(again.render(CAMERAS).rgb, scene.render(CAMERAS).rgb)
+
+
+def test_a_state_with_colours_of_no_direction_is_the_same_scene():
+    scene = rough()
+    state = scene.state_dict()
+    logits = sh.DEGREE_0 * state.pop("base").movedim(-1, 0)
+    again = Voxels.from_state({**state, "colour_logits": logits})
+    assert_close(again.render(CAMERAS).rgb, scene.render(CAMERAS).rgb)
+
+
+def test_colours_are_the_sigmoid_of_harmonics():
+    scene = Voxels.start(resolution=5, degree=2)
+    coefficients = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        scene.base.copy_(coefficients[0].expand(scene.base.shape))
+        scene.higher.copy_(coefficients[1:].flatten().expand(scene.higher.shape))
+    d = torch.nn.functional.normalize(torch.tensor([[1.0, -2, 3], [0, 0.2, -1]]), dim=1)
+    rgb = scene.query(torch.zeros(2, 3), d)[1]
+    assert_close(rgb, (sh.basis(d, 2) @ coefficients).sigmoid())
 
 
 def test_what_is_learned_survives_the_occupancy_grid():

@@ -12,7 +12,7 @@ from distill3d.camera import turntable
 from distill3d.data.photographs import Photographs
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering
-from distill3d.teachers.images import Images, over, shrunk
+from distill3d.teachers.images import Images, over, scattered, shrunk
 
 
 def photographs(count: int = 3, *, width: int = 20, height: int = 16, seed: int = 0) -> Photographs:
@@ -32,8 +32,7 @@ def asked(teacher: Images, change=lambda rgba: rgba, *, views: int = 4, side: in
     """The loss of pictures that are the photographs, changed."""
     now = moment()
     cameras = teacher.cameras(now, views=views, width=side, height=side)
-    _, picked = teacher._taken
-    truth = teacher._fitting(cameras.width, cameras.height).rgba[picked].float() / 255
+    truth = teacher._taken.rgba.float() / 255
     seen = change(truth.clone()).requires_grad_()
     return teacher(cameras, Rendering(seen[..., :3], seen[..., 3:]), now), seen
 
@@ -81,6 +80,31 @@ def test_smaller_pictures_fit_their_box_and_keep_the_view():
     assert_close(half.rgba.float().mean(), full.rgba.float().mean(), rtol=0.01, atol=0.5)
 
 
+def test_scattered_pixels_weigh_small_errors_by_their_square_and_large_ones_by_their_size():
+    truth = torch.full((1, 2, 2, 3), 0.3)
+    small, smaller, large, larger = (float(scattered(truth + e, truth).total) for e in (0.04, 0.02, 0.3, 0.6))
+    assert small == pytest.approx(4 * smaller, rel=1e-4) and larger - large == pytest.approx(0.3, rel=1e-4)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 7])
+def test_with_a_stride_the_photographs_themselves_have_no_loss_and_all_pixels_are_looked_at(stride):
+    """Pictures whose colour is the ray's direction: what is picked must be what the cameras look at."""
+    cameras = turntable(3, width=20, height=16)
+    _, directions = cameras.rays()
+    rgb = torch.nn.functional.normalize(directions, dim=-1) / 2 + 0.5
+    rgba = torch.cat([rgb, torch.ones_like(rgb[..., :1])], -1).mul(255).round().to(torch.uint8)
+    teacher = Images(Photographs(cameras, rgba, torch.full_like(rgba[..., :1], 255)), stride=stride)
+    now, met = moment(), set()
+    for _ in range(30 * stride):
+        thin = teacher.cameras(now, views=4, width=20, height=20)
+        assert (thin.width, thin.height) == (max(1, 20 // stride), max(1, 16 // stride))
+        seen = torch.nn.functional.normalize(thin.rays()[1], dim=-1) / 2 + 0.5
+        loss = teacher(thin, Rendering(seen, torch.ones_like(seen[..., :1])), now)
+        assert loss.total < 2 / 255 and "ssim" not in loss.parts
+        met |= {tuple(colour) for colour in teacher._taken.rgba.reshape(-1, 4).tolist()}
+    assert len(met) > 0.9 * len(rgba.reshape(-1, 4).unique(dim=0))
+
+
 def test_cameras_of_another_step_are_refused():
     teacher = Images(photographs())
     now = moment()
@@ -89,6 +113,21 @@ def test_cameras_of_another_step_are_refused():
     blank = torch.zeros(2, 16, 20, 4)
     with pytest.raises(ValueError, match="this step"):
         teacher(other, Rendering(blank[..., :3], blank[..., 3:]), now)
+
+
+def test_a_fixed_background_is_the_same_in_every_picture_and_shows_through():
+    def clear(rgba: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(rgba)
+
+    empty = photographs()
+    empty = replace(empty, rgba=torch.zeros_like(empty.rgba))
+    for colour in ((1.0, 0.5, 0.25), None):
+        loss, _ = asked(Images(empty, background=colour), clear)
+        assert_close(loss.total, torch.zeros(()), atol=1e-6, rtol=0)
+    full = photographs()
+    over_white, _ = asked(Images(full, background=(1.0, 1.0, 1.0), structure=0.0), clear)
+    expected = (1 - over(full.rgba, torch.ones(3, 3))).abs().mean((1, 2, 3))
+    assert expected.min() - 1e-6 <= over_white.total <= expected.max() + 1e-6
 
 
 def test_over_is_linear_in_the_background():

@@ -85,13 +85,12 @@ D3D_INLINE Wide exponential(Wide x) {
     power = power > -126.f ? power : Wide{} - 126.f;
     Wide rounded = power + magic;
     WideMask whole = (WideMask)rounded - (WideMask)(Wide{} + magic);
-    Wide rest = power - (rounded - magic);
-    Wide series = rest * 1.5403530e-4f + 1.3333558e-3f;
-    series = series * rest + 9.6181291e-3f;
-    series = series * rest + 5.5504109e-2f;
-    series = series * rest + 2.4022651e-1f;
-    series = series * rest + 6.9314718e-1f;
-    series = series * rest + 1.f;
+    Wide rest = power - (rounded - magic), square = rest * rest;
+    // By Estrin's scheme, whose chain of dependent operations is shorter than Horner's.
+    Wide low = rest * 6.9314718e-1f + 1.f, middle = rest * 5.5504109e-2f + 2.4022651e-1f;
+    Wide high = rest * 1.3333558e-3f + 9.6181291e-3f;
+    high = square * 1.5403530e-4f + high;
+    Wide series = (square * high + middle) * square + low;
     return (Wide)((WideMask)series + (whole << 23));
 }
 

@@ -1,0 +1,176 @@
+"""Instant-NGP as its authors train it, so that its fields can be held number by number.
+
+Müller et al. 2022 (arXiv 2201.05989), section 5.4: the density is the exponential of the density network's
+first output, the colour network sees all its outputs and the harmonics of the direction of sight. `hash_grid`
+is the same idea made for distillation.
+
+A field of this kind has coordinates of its own, its source's, in which its grid lies and its densities and
+directions are meant; it stands in our world by a similarity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated, Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from distill3d import sh
+from distill3d.field import Field
+from distill3d.ops.hashgrid_layout import HashGrid as Layout
+from distill3d.ops.mlp import hashgrid_mlp, mlp
+
+FEATURES = 16
+"""Outputs of the density network, the first of them the logarithm of the density."""
+HARMONICS = 3
+"""Degree in which the colour network sees the direction of sight."""
+EMPTY = -30.0
+"""Logarithm of the density where nothing is drawn."""
+START = 0.1
+"""The table's entries are uniform between minus and plus this in the beginning."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a field stands, and the world that it came from."""
+
+    to_source: Float[Tensor, "3 4"] = field(default_factory=lambda: torch.eye(3, 4))
+    """From our world to the source's coordinates: a similarity."""
+    cube: Float[Tensor, "2 3"] = field(default_factory=lambda: torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    """The lowest and the highest corner of the grid, in the source's coordinates."""
+    drawn: Float[Tensor, "2 3"] = field(default_factory=lambda: torch.tensor([[-1.0] * 3, [1.0] * 3]))
+    """The box outside of which there is nothing, in the source's coordinates."""
+    scene_transform: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4).double())
+    """From the world of the photographs that the field was trained on to ours, where that is known."""
+
+
+class InstantNgp(Field):
+    """A hash grid with an exponential density and colours that depend on the direction of sight."""
+
+    directional = True
+    to_source: Tensor
+    cube: Tensor
+    drawn: Tensor
+    scene_transform: Tensor
+
+    def __init__(
+        self,
+        table: Float[Tensor, "N F"],
+        density: Sequence[Tensor],
+        colour: Sequence[Tensor],
+        *,
+        layout: Layout,
+        samples: int,
+        place: Place | None = None,
+    ) -> None:
+        """`density` and `colour` are the networks' weights [outputs, inputs], layer by layer."""
+        super().__init__(samples=samples)
+        self.layout = layout
+        self.table = nn.Parameter(table.detach().clone())
+        self.density = nn.ParameterList([weight.detach().clone() for weight in density])
+        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        sizes = [layout.levels, layout.features, layout.log2_entries, layout.base_resolution]
+        self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth), layout.border]))
+        self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
+        place = place or Place()
+        for name in ("to_source", "cube", "drawn", "scene_transform"):
+            self.register_buffer(name, getattr(place, name).clone())
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        seed: int = 0,
+        levels: Annotated[int, "resolutions of the grid"] = 8,
+        log2_entries: Annotated[int, "base-2 logarithm of the most entries of a level"] = 15,
+        coarsest: Annotated[int, "entries along each side of the coarsest level"] = 8,
+        finest: Annotated[int, "entries along each side of the finest level"] = 96,
+        width: Annotated[int, "width of the networks"] = 64,
+        samples: Annotated[int, "samples along a ray through the whole scene"] = 64,
+    ) -> InstantNgp:
+        """A grey fog of density 1."""
+        if levels < 1 or coarsest < 2 or finest < coarsest or width < 1 or samples < 2:
+            raise ValueError(
+                f"instant_ngp cannot start with levels {levels}, coarsest {coarsest}, finest {finest}, width "
+                f"{width} and samples {samples}; expected 1 or more levels and width, 2 or more samples and "
+                "coarsest, and finest not under coarsest"
+            )
+        growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
+        layout = Layout(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
+        generator = torch.Generator().manual_seed(seed)
+
+        def even(reach: float, *shape: int) -> Tensor:
+            return reach * (2 * torch.rand(*shape, generator=generator) - 1)
+
+        def network(*widths: int) -> list[Tensor]:
+            """Weights with a variance of 2 / (inputs + outputs)."""
+            return [even(math.sqrt(6 / (i + o)), o, i) for i, o in pairwise(widths)]
+
+        seen = FEATURES + (HARMONICS + 1) ** 2
+        return cls(
+            even(START, *layout.table_shape),
+            network(layout.outputs, width, FEATURES),
+            network(seen, width, width, 3),
+            layout=layout,
+            samples=samples,
+        )
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> InstantNgp:
+        levels, features, log2_entries, base, smooth, border = (int(size) for size in state["sizes"])
+        growth = float(state["growth"])
+        layout = Layout(3, levels, features, log2_entries, base, growth, bool(smooth), border)
+        networks = [
+            [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
+            for name in ("density", "colour")
+        ]
+        place = Place(*(state[name] for name in ("to_source", "cube", "drawn", "scene_transform")))
+        samples = int(state["samples"])
+        scene = cls(state["table"], *networks, layout=layout, samples=samples, place=place)
+        scene.load_state_dict(state)
+        return scene
+
+    def query(
+        self, x: Float[Tensor, "P 3"], d: Float[Tensor, "P 3"] | None
+    ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], Float[Tensor, "P D"]]:
+        if d is None:
+            raise ValueError("given no directions; colours of instant_ngp depend on them")
+        source = self.source(x)
+        features = self._features(source, list(self.density))
+        along = d @ (self.to_source[:, :3] / self.source_units()).T
+        seen = torch.cat([features, sh.basis(along, HARMONICS)], 1)
+        return self._in_world(source, features[:, 0]), mlp(seen, list(self.colour)).sigmoid(), features[:, 1:]
+
+    def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
+        *hidden, last = self.density
+        source = self.source(x)
+        return self._in_world(source, self._features(source, [*hidden, last[:1]])[:, 0])
+
+    def source(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
+        """Points of our world in the source's coordinates."""
+        return x @ self.to_source[:, :3].T + self.to_source[:, 3]
+
+    def source_units(self) -> Float[Tensor, ""]:
+        """Units of the source in one of ours: what densities of the source are multiplied by."""
+        return torch.linalg.vector_norm(self.to_source[0, :3])
+
+    def _in_world(self, source: Float[Tensor, "P 3"], raw: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
+        """The logarithm of the density per world unit."""
+        inside = ((source >= self.drawn[0]) & (source <= self.drawn[1])).all(1)
+        return torch.where(inside, raw + self.source_units().log(), EMPTY)
+
+    def _features(self, source: Float[Tensor, "P 3"], weights: Sequence[Tensor]) -> Float[Tensor, "P D"]:
+        lowest, highest = self.cube
+        return hashgrid_mlp((source - lowest) / (highest - lowest), self.table, self.layout, weights)
+
+    def param_groups(self) -> list[dict[str, Any]]:
+        networks = [*self.density, *self.colour]
+        return [
+            {"name": "table", "params": [self.table], "lr": 0.02, "lr_final": 0.002},
+            {"name": "networks", "params": networks, "lr": 0.005, "lr_final": 5e-4},
+        ]
