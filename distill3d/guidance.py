@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill3d.camera import azimuth_elevation
+from distill3d.camera import azimuth_elevation, turntable
 from distill3d.combine import perpendicular
 from distill3d.errors import UserError
 from distill3d.noised import Noised
@@ -34,6 +34,15 @@ def rescaled(
 def negative(prior: Prior, condition: Condition, words: str | None) -> Condition:
     """The condition of bad pictures: `words`, or else the prior's own, or else the null prompt."""
     return condition.saying(prior.negative_prompt if words is None else words)
+
+
+def check_words(prior: Prior, words: str | None, option: str) -> None:
+    """Raise a `UserError` that names the option unless the prior can read its words."""
+    if words is not None:
+        try:
+            prior.condition(words, turntable(1, width=8, height=8), torch.ones(1, 3))
+        except ValueError as error:
+            raise UserError(f"{option}: {error}") from error
 
 
 def against_other_views(

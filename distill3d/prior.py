@@ -102,8 +102,16 @@ class Prior:
         raise TypeError(f"{type(self).__name__} predicts no noise")
 
     def answers(self, questions: Sequence[Question]) -> list[Tensor]:
-        """`noise` of each question. A network answers them in one call; here they are taken in turn."""
-        return [self.noise(q.noisy, q.t, q.condition) for q in questions]
+        """`noise` of each question. A network answers them in one call; here they are taken in turn.
+
+        What is asked twice, such as the null prompt where there are no words for bad pictures, is answered
+        once.
+        """
+        known: dict[tuple[object, ...], Tensor] = {}
+        for q in questions:
+            if _same(q) not in known:
+                known[_same(q)] = self.noise(q.noisy, q.t, q.condition)
+        return [known[_same(q)] for q in questions]
 
     def joint_noise(
         self, noisy: Float[Tensor, "B ..."], t: Float[Tensor, "B"], condition: Condition
@@ -137,6 +145,12 @@ class Prior:
     def alpha_sigma(self, t: Float[Tensor, "B"]) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
         """α and σ at t; here the cosine schedule α = cos(πt/2), σ = sin(πt/2)."""
         return torch.cos(t * (math.pi / 2)), torch.sin(t * (math.pi / 2))
+
+
+def _same(question: Question) -> tuple[object, ...]:
+    """Equal for questions about the very same tensors with the same words."""
+    c = question.condition
+    return (c.prompt, *map(id, (question.noisy, question.t, c.cameras, c.background)))
 
 
 def per_picture(values: Float[Tensor, "B"], pictures: Float[Tensor, "B ..."]) -> Tensor:

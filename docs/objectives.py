@@ -65,6 +65,7 @@ class Counting(Prior):
     """Pixels around grey; counts how many times each picture is looked at."""
 
     guidance_scale = 7.5
+    negative_prompt = "a bad thing"
 
     def __init__(self) -> None:
         self.asked = 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from distill3d.mixture import posterior_mean
-from distill3d.prior import Condition, Prior, clean_from_noise, guided, noise_from_clean
+from distill3d.prior import Condition, Prior, Question, clean_from_noise, guided, noise_from_clean
 from distill3d.rendering import Rendering
 
 
@@ -62,3 +62,19 @@ def test_the_mixture_score_is_the_derivative_of_its_log_density():
     expected = (x_t + sigma[:, None] ** 2 * score) / alpha[:, None]
     mean = posterior_mean(x_t, centres, alpha, sigma, spread=spread, log_weights=log_weights)
     torch.testing.assert_close(mean, expected.detach(), check_dtype=True)
+
+
+def test_what_is_asked_twice_is_answered_once():
+    class Counting(TwoAnswers):
+        asked = 0
+
+        def noise(self, noisy, t, condition):
+            self.asked += 1
+            return super().noise(noisy, t, condition)
+
+    prior, noisy, t, told = Counting(), torch.zeros(2, 3), torch.full((2,), 0.5), Condition("it")
+    words = (told, told.without_prompt(), told.saying(None), told.saying("other"))
+    answers = prior.answers([Question(noisy, t, c) for c in words])
+    assert prior.asked == 3 and [a.mean().item() for a in answers] == [3, 1, 1, 3]
+    assert len(prior.answers([Question(noisy, t, told), Question(noisy.clone(), t, told)])) == 2
+    assert prior.asked == 5

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from distill3d.guidance import check_words
 from distill3d.moment import Moment
 from distill3d.noised import perturb
 from distill3d.objective import Guided
@@ -28,7 +29,11 @@ class CSDS(Guided):
     PUBLISHED: ClassVar = {"guidance": 7.5, "t_first": (0.02, 0.98), "t_last": (0.02, 0.98)}
 
     guidance: Annotated[float | None, "classifier-free guidance scale of the object's score"] = 7.5
-    category: Annotated[str | None, "the category in words; by default the last word of the prompt"] = None
+    category: Annotated[str | None, "the category in words; by default the last word before a comma"] = None
+
+    def check(self, prior: Prior) -> None:
+        super().check(prior)
+        check_words(prior, self.category, "--method.category")
 
     def gradient(
         self, x: Float[Tensor, "B ..."], prior: Prior, condition: Condition, moment: Moment
@@ -39,4 +44,6 @@ class CSDS(Guided):
         return per_picture(p.sigma**2, x) * (self.predicted(prior, p, condition) - of_category)
 
     def _category(self, prompt: str | None) -> str | None:
-        return self.category if self.category is not None or prompt is None else prompt.split()[-1]
+        return (
+            self.category if self.category is not None or prompt is None else prompt.split(",")[0].split()[-1]
+        )

@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from distill3d.guidance import negative
+from distill3d.guidance import check_words, negative
 from distill3d.moment import Moment
 from distill3d.noised import perturb
 from distill3d.objective import Objective, within
@@ -38,6 +38,10 @@ class NFSD(Objective):
     def __post_init__(self) -> None:
         super().__post_init__()
         within("threshold", self.threshold)
+
+    def check(self, prior: Prior) -> None:
+        super().check(prior)
+        check_words(prior, self.negative, "--method.negative")
 
     def gradient(
         self, x: Float[Tensor, "B ..."], prior: Prior, condition: Condition, moment: Moment

@@ -88,12 +88,19 @@ class Exact(Prior):
         has r_bk = softmax_i(Σ_b E_bi) · its share in E_bi. `leak` and `bias` are failings of one view alone;
         a prior of many views knows its cameras, and has none.
         """
-        seen = replace(self, leak=0.0, bias=0.0)._compared(noisy, t, condition)
+        seen = self._sound._compared(noisy, t, condition)
         by_instance = seen.logits.unflatten(1, (-1, seen.pictures.stations))
         evidence = torch.logsumexp(by_instance, -1)
         instance = torch.softmax(evidence.sum(0), -1)
         r = instance[:, None] * torch.softmax(by_instance, -1)
         return self._noise(noisy, t, seen, r.flatten(1))
+
+    @cached_property
+    def _sound(self) -> Exact:
+        """The prior without leak and bias, on the same renders."""
+        sound = replace(self, leak=0.0, bias=0.0)
+        sound._banks = self._banks
+        return sound
 
     def log_density(
         self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition

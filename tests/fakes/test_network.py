@@ -26,7 +26,7 @@ def moment(seed: int = 0) -> Moment:
 
 
 def test_it_begins_at_the_noise_of_pictures_of_nothing() -> None:
-    """V = 0: ε_q = σ x_t, whatever the picture."""
+    """With v = 0, ε_q = σ x_t, whatever the picture."""
     q, prior = Network(rate=1e-9), Blob()
     q.learn(pictures(16), prior, CONDITION, moment())
     p = perturb(prior.encode(pictures(16).rgb), prior, torch.tensor([0.3, 0.8]), moment())

@@ -14,6 +14,7 @@ from distill3d.errors import UserError
 from distill3d.fakes._learned import Learned
 from distill3d.moment import Moment
 from distill3d.objective import Objective
+from distill3d.objectives.c_sds import CSDS
 from distill3d.objectives.cds import CDS
 from distill3d.objectives.csd import CSD
 from distill3d.objectives.esd import ESD
@@ -25,6 +26,7 @@ from distill3d.objectives.sds import SDS
 from distill3d.objectives.vsd import VSD
 from distill3d.prior import Prior
 from distill3d.priors.blob import Blob
+from distill3d.priors.exact import Exact
 from distill3d.rendering import Rendering
 from distill3d.teachers.score import Score
 
@@ -80,6 +82,19 @@ def test_guidance_with_a_prior_without_a_null_prompt_is_refused_before_the_run(n
         UserError, match=r"single has no null prompt.*--method.guidance 1|needs a prior of many"
     ):
         Score(Single(), objective, "it")
+
+
+@pytest.mark.parametrize(
+    ("objective", "option"),
+    [
+        (CSD(negative="a blurry xylophage"), "negative"),
+        (NFSD(negative="a blurry xylophage"), "negative"),
+        (CSDS(category="xylophage"), "category"),
+    ],
+)
+def test_words_that_the_prior_cannot_read_are_refused_before_the_run(objective, option: str) -> None:
+    with pytest.raises(UserError, match=rf"--method.{option}: unknown word"):
+        Score(Exact(), objective, "a red robot")
 
 
 def test_without_guidance_such_a_prior_is_welcome() -> None:
