@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 
 from distill3d.camera import Cameras
 from distill3d.data.photographs import Photographs
+from distill3d.lpips import Lpips
 from distill3d.ops.ssim import ssim
 from distill3d.rendering import Rendering
 
@@ -31,7 +32,7 @@ OPAQUE = 0.9  # alpha from which a pixel shows a surface and little else
 
 @dataclass(frozen=True)
 class Scores:
-    """PSNR, SSIM and the time of each view."""
+    """PSNR, SSIM, LPIPS and the time of each view."""
 
     psnr: Float[Tensor, " N"]
     """dB, at most 100."""
@@ -39,13 +40,17 @@ class Scores:
     """-1 to 1, which is for equal pictures."""
     seconds: Float[Tensor, " N"]
     """That the scene took to draw each view."""
+    lpips: Float[Tensor, " N"] | None = None
+    """0 for equal pictures; None where it was not measured."""
 
     def summary(self, names: Sequence[str]) -> dict[str, Any]:
         """Means, worst values and the worst views' names, and the median time; JSON."""
         numbers: dict[str, Any] = {}
-        for measure in ("psnr", "ssim"):
-            values: Tensor = getattr(self, measure)
-            worst = int(values.argmin())
+        for measure, best in (("psnr", max), ("ssim", max), ("lpips", min)):
+            values: Tensor | None = getattr(self, measure)
+            if values is None:
+                continue
+            worst = int(values.argmin() if best is max else values.argmax())
             numbers[measure] = float(values.mean())
             numbers[f"{measure}_worst"] = float(values[worst])
             numbers[f"{measure}_worst_view"] = names[worst]
@@ -67,12 +72,14 @@ class Comparison:
 
 
 @torch.no_grad()
-def against_photographs(render: Renderer, taken: Photographs, background: Sequence[float] = WHITE) -> Scores:
+def against_photographs(
+    render: Renderer, taken: Photographs, background: Sequence[float] = WHITE, lpips: Lpips | None = None
+) -> Scores:
     """The scores of a scene from the photographs' cameras, over a colour, where they are believed.
 
-    A masked pixel is black in both pictures for SSIM and does not count for PSNR.
+    A masked pixel is black in both pictures for SSIM and LPIPS and does not count for PSNR.
     """
-    rows = []
+    rows, distances = [], []
     for i in range(len(taken)):
         begun = time.perf_counter()
         seen = render(taken.cameras[i : i + 1])
@@ -80,8 +87,12 @@ def against_photographs(render: Renderer, taken: Photographs, background: Sequen
         rgba, believed = (t[i : i + 1].float() / 255 for t in (taken.rgba, taken.believed))
         truth = (rgba[..., :3] + (1 - rgba[..., 3:]) * torch.tensor(background)) * believed
         share = float(believed.mean())
-        rows.append((*_likeness(seen.over(background).clamp(0, 1) * believed, truth, share), seconds))
-    return _scores(rows)
+        shown = seen.over(background).clamp(0, 1) * believed
+        rows.append((*_likeness(shown, truth, share), seconds))
+        if lpips is not None:
+            distances.append(lpips(shown, truth))
+    scores = _scores(rows)
+    return replace(scores, lpips=torch.cat(distances)) if distances else scores
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from distill3d import comparison, files, pictures
+from distill3d import comparison, files, lpips, pictures
 from distill3d.chamfer import solid_likeness
 from distill3d.commands.fit import COLOURS
 from distill3d.comparison import WHITE, Renderer
@@ -51,7 +51,9 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
     frames = dataset.test if options.split == "test" else dataset.train
     taken = photographs.load(dataset, frames, downscale=downscale)
     behind = _background(options.background, stored, taken)
-    scores = comparison.against_photographs(_renderer(scene, ("rgb", "alpha")), taken, behind)
+    scores = comparison.against_photographs(
+        _renderer(scene, ("rgb", "alpha")), taken, behind, lpips.on_disk()
+    )
     numbers = {
         "data": str(folder),
         "split": options.split,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from distill3d import files, machine, pictures
+from distill3d import files, lpips, machine, pictures
 from distill3d.camera import turntable
 from distill3d.commands._progress import reading
 from distill3d.comparison import WHITE, against_photographs
@@ -65,7 +65,7 @@ def _on_test_views(
     with reading("photographs to judge by") as told:
         taken = photographs.load(dataset, dataset.test, downscale=options.downscale, progress=told)
     names = [frame.picture.name for frame in dataset.test]
-    scores = against_photographs(student.render, taken, judged_on)
+    scores = against_photographs(student.render, taken, judged_on, lpips.on_disk())
     measured = scores.summary(names) | {
         "test_views": len(taken),
         "test_size": [taken.cameras.width, taken.cameras.height],

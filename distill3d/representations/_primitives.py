@@ -6,7 +6,7 @@ How they grow is the subject of `_densify_split` and `_densify_mcmc`, each with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -86,7 +86,7 @@ class Primitives(Scene):
         self._probe: Tensor | None = None
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> Primitives:
         """See `Scene.from_state`; files from before a buffer was there have its default."""
         scene = cls(*[state[name] for name in LEARNED])
         scene.load_state_dict({**scene.state_dict(), **state})
