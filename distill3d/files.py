@@ -39,6 +39,8 @@ WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".spz": spz.write,
     ".sog": sog.write,
     ".splat": splat.write,
+    ".pt": checkpoint_gaussians.write_gsplat,
+    ".ckpt": checkpoint_gaussians.write_splatfacto,
 }
 """Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
 MESHES = (".glb", ".obj", ".ply", ".stl", ".off")

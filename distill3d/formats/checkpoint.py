@@ -1,4 +1,4 @@
-"""Checkpoints of torch, read as tensors and plain values alone: nothing that they name is run."""
+"""Checkpoints of torch: tensors and plain values alone, and nothing that a file names is run."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def read(data: bytes, expected: str) -> Any:
     except Exception as error:  # damaged bytes are a program to the unpickler, and can fail in any way
         reason = (str(error).splitlines() or [""])[0][:120]
         raise UserError(f"not a checkpoint of tensors ({reason}); expected {expected}") from error
+
+
+def write(content: Any) -> bytes:
+    """Tensors and plain values as a checkpoint."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
 
 
 def all_there(tensor: Tensor) -> bool:

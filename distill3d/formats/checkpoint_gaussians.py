@@ -1,4 +1,4 @@
-"""Gaussians in torch checkpoints, gsplat's ckpt_*.pt and splatfacto's step-*.ckpt; nothing is unpickled.
+"""Gaussians in torch checkpoints, gsplat's ckpt_*.pt and splatfacto's step-*.ckpt; reading unpickles nothing.
 
 gsplat keeps `splats` {means, scales, quats, opacities, sh0, shN}; splatfacto keeps `pipeline` with the names
 _model.gauss_params.{means, scales, quats, features_dc, features_rest, opacities}, in older files without
@@ -38,6 +38,23 @@ def read(data: bytes) -> dict[str, Tensor]:
     if state["sh"].shape[1] not in (1, 4, 9, 16):
         raise UserError(f"the checkpoint has {state['sh'].shape[1]} harmonics; expected 1, 4, 9 or 16")
     return state
+
+
+def write_gsplat(state: Mapping[str, Tensor]) -> bytes:
+    """A gsplat checkpoint of a Gaussians scene's state, without what its trainer keeps beside the splats."""
+    splats = {theirs: state[ours].detach().float().contiguous() for ours, theirs in GSPLAT.items()}
+    sh = state["sh"].detach().float()
+    splats |= {"sh0": sh[:, :1].contiguous(), "shN": sh[:, 1:].contiguous()}
+    return checkpoint.write({"step": 0, "splats": splats})
+
+
+def write_splatfacto(state: Mapping[str, Tensor]) -> bytes:
+    """A splatfacto checkpoint of a Gaussians scene's state, without optimizers."""
+    splats = {theirs: state[ours].detach().float().contiguous() for ours, theirs in GSPLAT.items()}
+    sh = state["sh"].detach().float()
+    splats |= {"features_dc": sh[:, 0].contiguous(), "features_rest": sh[:, 1:].contiguous()}
+    splats["opacities"] = splats["opacities"][:, None]
+    return checkpoint.write({"step": 0, "pipeline": {NERFSTUDIO[0] + name: t for name, t in splats.items()}})
 
 
 def _splats(content: Any) -> Mapping[str, Any]:

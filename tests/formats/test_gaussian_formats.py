@@ -236,6 +236,27 @@ def test_checkpoints_of_other_trainers_come_back_exactly(make):
         assert torch.equal(after[name], value), name
 
 
+@pytest.mark.parametrize("terms", [1, 4, 16])
+@pytest.mark.parametrize(
+    ("write", "like"),
+    [
+        (checkpoint_gaussians.write_gsplat, gsplat),
+        (checkpoint_gaussians.write_splatfacto, lambda v: splatfacto(v, "_model.gauss_params.")),
+    ],
+)
+def test_checkpoints_for_other_trainers_are_laid_out_as_theirs(write, like, terms):
+    before = state(30, terms)
+    data = write(before)
+    content, expected = torch.load(io.BytesIO(data), weights_only=True), like(before)
+    assert content.keys() == expected.keys()
+    (name,) = content.keys() - {"step"}
+    assert content[name].keys() == expected[name].keys()
+    for key, value in expected[name].items():
+        assert torch.equal(content[name][key], value), key
+    after = checkpoint_gaussians.read(data)
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
 class Evil:
     def __reduce__(self):
         return (print, ("run",))
