@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(shell find cuda distill3d -type f -not -path '*/__pycache__/*' 2>/dev/null)
 KERNELS := pyproject.toml CMakeLists.txt $(shell find cuda -type f 2>/dev/null)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-PYTEST := $(BIN)/python -m pytest -q --jaxtyping-packages=distill3d,beartype.beartype
+# Two processes side by side, a file of tests to each.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --jaxtyping-packages=distill3d,beartype.beartype
 
 .PHONY: demo test test-all asan lint kernels emulated scenes clean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,19 @@ def pytest_collection(session: pytest.Session) -> None:
         return name
 
     backends.choose = counted
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run side by side, each process hands its counts to the one that prints them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["backends"] = dict(BACKENDS_RUN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of a process that has come to its end."""
+    BACKENDS_RUN.update(getattr(node, "workeroutput", {}).get("backends", {}))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

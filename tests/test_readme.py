@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import _flags, bench, generate
+from distill3d.commands import _flags, bench, fit, generate
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GRAMMARS = {"generate": generate.GRAMMAR, "fit": fit.GRAMMAR}
 
 
 def _blocks(language: str) -> list[str]:
@@ -36,11 +38,11 @@ def test_there_is_something_to_type() -> None:
 def test_every_command_is_understood(words: list[str]) -> None:
     name, *rest = words
     assert name in plugins.menu("commands")
-    if name == "generate":
+    if name in GRAMMARS:
         if "--again" in rest:
             del rest[rest.index("--again") : rest.index("--again") + 2]
             rest.append("a prompt, which --again would bring")
-        generate.GRAMMAR.from_command_line(rest)
+        GRAMMARS[name].from_command_line(rest)
     elif name == "bench":
         _flags.parse(bench.options_class(rest[0]), rest[1:], name)
     else:
@@ -63,6 +65,7 @@ def _path_with_this_python(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_blocks_run_one_after_the_other(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
+    (tmp_path / "scenes").symlink_to(ROOT / "scenes")
     script = "set -eu\n" + "\n".join(_blocks("bash"))
     subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=_path_with_this_python(tmp_path / "bin"), check=True
