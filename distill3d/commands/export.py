@@ -34,8 +34,9 @@ class Options:
     """Voxels along each side of the volume that a mesh is taken from."""
     frame: Frame = "z-up"
     """How the scene stands in the file. Ours is z-up; most programs for splats expect y-down, as 3D Gaussian
-    Splatting writes it; source is the world of what the scene was made from, such as a dataset that it was
-    fitted to, with that world's own axes and units. Colours that depend on the view turn too."""
+    Splatting writes it; source is the world of what the scene was made from, such as the dataset of a fit,
+    with its own axes and units, to which .ply with Gaussians and .safetensors keep the way. Colours that
+    depend on the view turn too."""
     scene_frame: Up = "z-up"
     """Which way is up in SCENE, a file of Gaussians or surfels that another program has written."""
 
