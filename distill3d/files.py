@@ -25,7 +25,6 @@ from distill3d.formats import (
     torch_ngp,
     transforms_json,
 )
-from distill3d.representations._extra import EXTRA, Extra
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
@@ -72,8 +71,7 @@ def load(path: Path | str) -> Scene:
 def _primitives(state: dict[str, Tensor]) -> Scene:
     """Gaussians, or surfels where there are two scales, with all that their file says of them."""
     kind = _kind("surfels" if state["log_scales"].shape[1] == 2 else "gaussians")
-    learned = {name: value for name, value in state.items() if not name.startswith(EXTRA)}
-    return kind(**learned, extra=Extra.from_state(state, EXTRA))  # pyright: ignore[reportCallIssue]
+    return kind.from_state(state)
 
 
 def _holds_gaussians(data: bytes) -> bool:

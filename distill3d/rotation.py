@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 
@@ -90,3 +90,21 @@ def change_of_frame(
 ) -> Float[Tensor, "*#S 3 3"]:
     """The rotation that turns frame `start` into frame `end`; a frame's axes are its matrix's columns."""
     return end @ start.mT
+
+
+def scale_and_rotation(
+    similarity: Float64[Tensor, "4 4"],
+) -> tuple[Float64[Tensor, ""], Float64[Tensor, "3 3"]]:
+    """The scale s > 0 and the rotation R of a similarity x ↦ s R x + t.
+
+    Raises ValueError if the matrix is none.
+    """
+    scale = torch.linalg.det(similarity[:3, :3]).clamp_min(0) ** (1 / 3)
+    rotation = similarity[:3, :3] / scale
+    if not (scale > 0 and torch.allclose(rotation @ rotation.mT, torch.eye(3).to(rotation), atol=1e-6)):
+        raise ValueError(f"given {similarity[:3, :3].tolist()}, expected a rotation times a positive scale")
+    if not similarity.isfinite().all():
+        raise ValueError(f"given the shift {similarity[:3, 3].tolist()}, expected finite numbers")
+    if not torch.equal(similarity[3], similarity.new_tensor([0, 0, 0, 1])):
+        raise ValueError(f"given the last row {similarity[3].tolist()}, expected 0 0 0 1")
+    return scale, rotation

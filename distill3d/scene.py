@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
@@ -40,10 +40,14 @@ class Scene(nn.Module):
 
     photographed: Tensor
     """Whether the scene learns from photographs, which want other rates and penalties than a score does."""
+    scene_transform: Float64[Tensor, "4 4"]
+    """From the world of what the scene was made from, such as a dataset's, to its own: a similarity. The
+    identity where there is no other world, or none is known."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("photographed", torch.tensor(False))
+        self.register_buffer("scene_transform", torch.eye(4, dtype=torch.float64))
 
     @classmethod
     def start(cls) -> Scene:
@@ -64,6 +68,11 @@ class Scene(nn.Module):
     def from_state(cls, state: dict[str, Any]) -> Scene:
         """The scene whose `state_dict()` was `state`; tensors may have any count of primitives."""
         raise TypeError(f"{cls.__name__} cannot be restored")
+
+    @property
+    def knows_source(self) -> bool:
+        """Whether the scene was made from something in another world, and knows the way from there."""
+        return not torch.equal(self.scene_transform, torch.eye(4).to(self.scene_transform))
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Pictures from `cameras`, differentiable in the scene's parameters.
@@ -96,6 +105,7 @@ class Scene(nn.Module):
         return None
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """As nn.Module; scenes from before they could learn from photographs do not."""
+        """As nn.Module; scenes from before they could learn from photographs do not, and know one world."""
         state_dict.setdefault(f"{prefix}photographed", torch.tensor(False))
+        state_dict.setdefault(f"{prefix}scene_transform", torch.eye(4, dtype=torch.float64))
         super()._load_from_state_dict(state_dict, prefix, *rest)

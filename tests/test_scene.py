@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distill3d.camera import Cameras, turntable
 from distill3d.distill import Loss, distill
+from distill3d.formats import safetensors_scene
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering
 from distill3d.representations.gaussians import Gaussians
@@ -44,6 +45,19 @@ def test_a_scene_from_before_photographs_learns_from_scores(name: str) -> None:
     state = kind_of(name).start(**OPTIONS[name]).state_dict()
     del state["photographed"]
     assert not kind_of(name).from_state(state).photographed
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_scene_keeps_the_way_from_the_world_of_what_it_was_made_from(name: str) -> None:
+    scene = kind_of(name).start(**OPTIONS[name])
+    assert not scene.knows_source
+    scene.scene_transform[0, 3] = 1 / 3
+    again = safetensors_scene.read(safetensors_scene.write(name, scene.state_dict()))[1]
+    restored = kind_of(name).from_state(again)
+    assert restored.knows_source
+    assert torch.equal(restored.scene_transform, scene.scene_transform), "to the last bit of float64"
+    del again["scene_transform"]
+    assert not kind_of(name).from_state(again).knows_source, "a file from before scenes knew it"
 
 
 class Watchful(Gaussians):

@@ -48,6 +48,8 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
     dataset = open_dataset(folder)
     if options.frame == "dataset":
         dataset = dataclasses.replace(dataset, scene_transform=torch.eye(4, dtype=torch.float64))
+    elif scene.knows_source:
+        dataset = dataclasses.replace(dataset, scene_transform=scene.scene_transform)
     frames = dataset.test if options.split == "test" else dataset.train
     taken = photographs.load(dataset, frames, downscale=downscale)
     behind = _background(options.background, stored, taken)

@@ -37,8 +37,8 @@ class Options:
     """What stands behind the photographs and the scene; auto: as in the run's report, else black behind
     opaque photographs and white behind others."""
     frame: Literal["ours", "dataset"] = "ours"
-    """The world that the scene stands in: that of a fit of ours, where the dataset's subject is in the unit
-    ball, or the dataset's own, as other programs leave it."""
+    """The world that the scene stands in: ours, to which fits carry the way from the dataset's and where else
+    the dataset's subject is in the unit ball; or the dataset's own, as other programs leave it."""
     against: _flags.File = None
     """Another scene to compare with."""
     cameras: _flags.File = None

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from distill3d.commands import _flags
-from distill3d.errors import UserError, given_by_user
+from distill3d.errors import UserError
 
-if TYPE_CHECKING:
-    from distill3d.scene import Scene
-
-Frame = Literal["z-up", "y-up", "y-down"]
+Up = Literal["z-up", "y-up", "y-down"]
+Frame = Literal["z-up", "y-up", "y-down", "source"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,12 @@ class Options:
     resolution: int = 96
     """Voxels along each side of the volume that a mesh is taken from."""
     frame: Frame = "z-up"
-    """Which way is up in a file of Gaussians or surfels. Ours is z-up; most programs for splats expect
-    y-down, as 3D Gaussian Splatting writes it. Colours that depend on the view turn too."""
-    scene_frame: Frame = "z-up"
-    """Which way is up in SCENE, where another program has written it."""
+    """How the scene stands in the file. Ours is z-up; most programs for splats expect y-down, as 3D Gaussian
+    Splatting writes it; source is the world of what the scene was made from, such as the dataset of a fit,
+    with its own axes and units, to which .ply with Gaussians and .safetensors keep the way. Colours that
+    depend on the view turn too."""
+    scene_frame: Up = "z-up"
+    """Which way is up in SCENE, a file of Gaussians or surfels that another program has written."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,37 +52,9 @@ def main(argv: Sequence[str]) -> int:
     if not suffix:
         known = ", ".join(files.SUFFIXES)
         raise UserError(f'cannot export to "{options.out.name}"; expected a name ending in {known}')
-    scene = files.load(options.scene)
-    kind = files.kind_of(scene)
-    fits = suffix == files.OURS or suffix in files.FORMATS.get(kind, ())
-    if not fits and suffix not in files.MESHES:
-        raise UserError(
-            f"{options.scene} is a scene of {kind} and {suffix} holds Gaussians only, which export does not "
-            f"make; use {' or '.join((*files.FORMATS.get(kind, ()), files.OURS))}"
-        )
-    if options.frame != options.scene_frame:
-        scene = _reframed(scene, options)
-    if fits and not (options.mesh and kind != "mesh"):
-        files.save(scene, options.out)
-        print(f"{options.out}  ({options.out.stat().st_size / 1e6:.1f} MB)")
-        return 0
 
-    from distill3d.conversions.scene_to_mesh import scene_to_mesh
+    from distill3d.commands import _export
 
-    with given_by_user():
-        mesh = scene_to_mesh(scene, resolution=options.resolution)
-    files.save_mesh(mesh, options.out)
-    size_mb = options.out.stat().st_size / 1e6
-    print(f"{options.out}  ({len(mesh.faces)} triangles, {size_mb:.1f} MB)")
+    content = _export.write(files.load(options.scene), options, suffix)
+    print(f"{options.out}  ({content}{options.out.stat().st_size / 1e6:.1f} MB)")
     return 0
-
-
-def _reframed(scene: Scene, options: Options) -> Scene:
-    from distill3d.conversions.moved import reframed
-    from distill3d.representations._primitives import Primitives
-
-    if not isinstance(scene, Primitives):
-        raise UserError(
-            f"{options.scene} holds neither Gaussians nor surfels, and --frame turns no others; leave it away"
-        )
-    return reframed(scene, options.scene_frame, options.frame)

@@ -121,6 +121,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
+    student.scene_transform.copy_(dataset.scene_transform)
     teacher = Images(
         taken,
         background=_background(options.background, taken),

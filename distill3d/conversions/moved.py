@@ -9,7 +9,7 @@ from torch import Tensor
 from distill3d import sh
 from distill3d.representations._extra import EXTRA
 from distill3d.representations._primitives import Primitives
-from distill3d.rotation import multiply, wxyz_from_matrix
+from distill3d.rotation import change_of_frame, multiply, scale_and_rotation, wxyz_from_matrix
 
 NORMALS = [f"{EXTRA}n{axis}" for axis in "xyz"]
 FRAMES = {
@@ -24,15 +24,10 @@ of cameras, half a turn from it around x, in which the files of 3D Gaussian Spla
 def moved(scene: Primitives, similarity: Float64[Tensor, "4 4"]) -> Primitives:
     """A copy of `scene` whose point x lies at `similarity` x; pictures from cameras moved alike are the same.
 
-    Raises ValueError if the matrix is not a rotation times a positive scale, and a shift.
+    Its `scene_transform` leads on to where it lies. Raises ValueError if the matrix is not a rotation times a
+    positive scale, and a shift.
     """
-    scale = torch.linalg.det(similarity[:3, :3]).clamp_min(0) ** (1 / 3)
-    rotation = similarity[:3, :3] / scale
-    last = similarity.new_tensor([0, 0, 0, 1])
-    if not (scale > 0 and torch.allclose(rotation @ rotation.mT, torch.eye(3).to(rotation), atol=1e-6)):
-        raise ValueError(f"given {similarity[:3, :3].tolist()}, expected a rotation times a positive scale")
-    if not torch.equal(similarity[3], last):
-        raise ValueError(f"given the last row {similarity[3].tolist()}, expected 0 0 0 1")
+    scale, rotation = scale_and_rotation(similarity)
     state = {name: value.detach() for name, value in scene.state_dict().items()}
     means, wxyz = state["means"], state["wxyz"]
     state["means"] = (means.double() @ similarity[:3, :3].mT + similarity[:3, 3]).to(means)
@@ -42,12 +37,12 @@ def moved(scene: Primitives, similarity: Float64[Tensor, "4 4"]) -> Primitives:
     if all(name in state for name in NORMALS):
         normals = torch.stack([state[name] for name in NORMALS], 1).double() @ rotation.mT
         state |= {name: normals[:, i].to(state[name]) for i, name in enumerate(NORMALS)}
+    state["scene_transform"] = similarity @ state["scene_transform"]
     return type(scene).from_state(state)
 
 
-def reframed(scene: Primitives, start: str, end: str) -> Primitives:
-    """A copy of `scene` that stands in the frame `end` as it stood in `start`, both names of FRAMES."""
+def turn(start: str, end: str) -> Float64[Tensor, "4 4"]:
+    """What moves a scene that stands in the frame `start` into `end`, both names of FRAMES."""
     similarity = torch.eye(4, dtype=torch.float64)
-    rotation = torch.tensor(FRAMES[end]).double() @ torch.tensor(FRAMES[start]).double().mT
-    similarity[:3, :3] = rotation
-    return moved(scene, similarity)
+    similarity[:3, :3] = change_of_frame(torch.tensor(FRAMES[start]), torch.tensor(FRAMES[end]))
+    return similarity

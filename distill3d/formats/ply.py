@@ -54,6 +54,13 @@ def read_element(data: bytes, name: str) -> np.ndarray:
     raise UserError(f"the PLY has no element {name}; it has {', '.join(e.name for e in elements) or 'none'}")
 
 
+def comment(data: bytes, name: str) -> list[str]:
+    """The words of the header's last comment that begins with `name`; none where there is none."""
+    header = data[: data.find(b"end_header", 0, MAX_HEADER_BYTES)].decode("ascii", errors="replace")
+    lines = [line.split() for line in header.splitlines()]
+    return next((words[2:] for words in reversed(lines) if words[:2] == ["comment", name]), [])
+
+
 def read_header(data: bytes) -> tuple[str, list[Element], int]:
     """The byte order as NumPy writes it, the elements, and where the rows begin."""
     end = data.find(b"end_header", 0, MAX_HEADER_BYTES)

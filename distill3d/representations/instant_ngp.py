@@ -56,7 +56,6 @@ class InstantNgp(Field):
     to_source: Tensor
     cube: Tensor
     drawn: Tensor
-    scene_transform: Tensor
 
     def __init__(
         self,
@@ -78,8 +77,9 @@ class InstantNgp(Field):
         self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth), layout.border]))
         self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
         place = place or Place()
-        for name in ("to_source", "cube", "drawn", "scene_transform"):
+        for name in ("to_source", "cube", "drawn"):
             self.register_buffer(name, getattr(place, name).clone())
+        self.scene_transform.copy_(place.scene_transform)
 
     @classmethod
     def start(
@@ -129,7 +129,7 @@ class InstantNgp(Field):
             [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
             for name in ("density", "colour")
         ]
-        place = Place(*(state[name] for name in ("to_source", "cube", "drawn", "scene_transform")))
+        place = Place(*(state[name] for name in ("to_source", "cube", "drawn")))
         samples = int(state["samples"])
         scene = cls(state["table"], *networks, layout=layout, samples=samples, place=place)
         scene.load_state_dict(state)

@@ -60,7 +60,8 @@ def test_a_file_in_another_frame_comes_back_into_ours(source: Path, tmp_path: Pa
         ("voxels", "a.splat", [], r"a scene of voxels and \.splat holds Gaussians only.*use \.safetensors"),
         ("surfels", "a.spz", [], r"a scene of surfels and \.spz holds Gaussians only.*use \.ply or \.safe"),
         ("mesh", "a.compressed.ply", [], r"a scene of mesh and \.compressed\.ply holds Gaussians only"),
-        ("mesh", "a.glb", ["--frame", "y-down"], r"holds neither Gaussians nor surfels"),
+        ("mesh", "a.glb", ["--frame", "y-down"], r"frame is y-down, and \.glb is turned to \+y up anyway"),
+        ("mesh", "a.ply", ["--scene-frame", "y-down"], r"holds neither Gaussians nor surfels"),
     ],
 )
 def test_what_a_format_cannot_hold_is_said_and_nothing_is_written(

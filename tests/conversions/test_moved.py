@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from distill3d.camera import turntable
-from distill3d.conversions.moved import FRAMES, moved, reframed
+from distill3d.conversions.moved import FRAMES, moved, turn
 from distill3d.representations._extra import Extra
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.surfels import Surfels
@@ -53,17 +53,20 @@ def test_the_scene_and_the_cameras_moved_together_show_the_same(kind, scale):
 
 def test_moves_follow_each_other_and_are_undone():
     before, first, second = scene(Gaussians), similarity(1, 0.5), similarity(2, 3.0)
+    before.scene_transform.copy_(similarity(4, 0.7))
     twice, at_once = moved(moved(before, first), second), moved(before, second @ first)
     back = moved(moved(before, first), torch.linalg.inv(first))
     for name in ("means", "log_scales", "opacity_logits", "sh"):
         assert_close(getattr(twice, name), getattr(at_once, name), rtol=1e-5, atol=1e-5)
         assert_close(getattr(back, name), getattr(before, name), rtol=1e-5, atol=1e-5)
+    assert_close(twice.scene_transform, second @ first @ before.scene_transform)
+    assert_close(back.scene_transform, before.scene_transform)
 
 
 def test_what_is_kept_for_other_programs_moves_too():
     labels = torch.arange(40)
     extra = {"label": labels, "nx": torch.ones(40), "ny": torch.zeros(40), "nz": torch.zeros(40)}
-    after = reframed(scene(Gaussians, extra=Extra(extra)), "z-up", "y-up").state_dict()
+    after = moved(scene(Gaussians, extra=Extra(extra)), turn("z-up", "y-up")).state_dict()
     assert torch.equal(after["extra.label"], labels)
     normals = torch.stack([after[f"extra.n{axis}"] for axis in "xyz"], 1)
     assert torch.equal(normals, torch.tensor([[0.0, 0, 1]]).expand(40, 3)), "what faces +x faces +z in glTF"

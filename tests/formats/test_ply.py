@@ -74,6 +74,35 @@ def test_properties_are_found_by_name(seed: int, endian: str) -> None:
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
+def test_the_way_from_another_world_is_the_headers_last_comment() -> None:
+    """Readers that count the header's lines expect that of the vertices to be the third."""
+    transform = torch.eye(4, dtype=torch.float64)
+    transform[:3] = torch.tensor([[0.0, -1 / 3, 0, 1e-7], [1 / 3, 0, 0, -2 / 7], [0, 0, 1 / 3, 1e5]])
+    before = state(2, 1) | {"scene_transform": transform}
+    data = ply_gaussians.write(before)
+    lines = data.split(b"end_header", 1)[0].decode().splitlines()
+    assert lines[2] == "element vertex 2" and lines[-1].startswith("comment scene_transform 0.0 -0.33")
+    assert torch.equal(ply_gaussians.read(data)["scene_transform"], transform), "to the last bit"
+    assert b"comment" not in ply_gaussians.write(before | {"scene_transform": torch.eye(4).double()})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "1 0 0 0 0 1 0 0 0 0 1",
+        "1 0 0 0 0 1 0 0 0 0 -1 0",
+        "1 0 0 nan 0 1 0 0 0 0 1 0",
+        "1 0 0 x 0 1 0 0 0 0 1 0",
+    ],
+)
+def test_a_way_that_leads_nowhere_is_refused(words: str) -> None:
+    data = ply_gaussians.write(state(2, 1))
+    with pytest.raises(UserError, match=r"comment scene_transform has .*; expected"):
+        ply_gaussians.read(
+            data.replace(b"end_header", f"comment scene_transform {words}\nend_header".encode())
+        )
+
+
 OTHERS = {
     "extra.confidence": torch.tensor([0.5, -2.0, 7.0]),
     "extra.label": torch.tensor([1, 255, 3], dtype=torch.uint8),
