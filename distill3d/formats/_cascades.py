@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill3d.errors import UserError
 from distill3d.field import FAINTEST
-from distill3d.representations.instant_ngp import InstantNgp
+from distill3d.representations._placed import Placed
 
 SIDE = 128
 MAX_CASCADES = 8
@@ -30,7 +30,7 @@ def count(cells: int) -> int:
 
 @torch.no_grad()
 def remembered(
-    field: InstantNgp, full: Bool[Tensor, " C"], density: Float[Tensor, " C"], *, centre: float, half: float
+    field: Placed, full: Bool[Tensor, " C"], density: Float[Tensor, " C"], *, centre: float, half: float
 ) -> Float[Tensor, "G G G"]:
     """The densities for the occupancy grid of `field`, none where no cell is `full`.
 
@@ -44,7 +44,7 @@ def remembered(
 
 
 def _spread(
-    field: InstantNgp,
+    field: Placed,
     cells: Int[Tensor, " P"],
     found: Float[Tensor, " P"],
     densities: Tensor,

@@ -24,7 +24,8 @@ from distill3d.formats import _cascades, checkpoint
 from distill3d.formats.instant_ngp import MOST_SAMPLES, TO_Z_UP
 from distill3d.ops.hashgrid_layout import HashGrid, levels
 from distill3d.ops.mlp import MAX_LAYERS, MAX_WIDTH
-from distill3d.representations.instant_ngp import FEATURES, HARMONICS, InstantNgp, Place
+from distill3d.representations._placed import Place
+from distill3d.representations.instant_ngp import FEATURES, HARMONICS, InstantNgp
 
 BASE, FINEST = 16, 2048
 """Resolutions of the coarsest level, and of the finest in a cube of side 2, times half the cube's side."""
