@@ -111,7 +111,7 @@ class Planes(Block):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Planes:
         names = ("density_planes", "density_lines", "colour_planes", "colour_lines", "basis")
-        return cls(*(state[name] for name in names), _sight.listed(dict(state), "radiance"))
+        return cls(**{name: state[name] for name in names}, radiance=_sight.listed(dict(state), "radiance"))
 
     def forward(self, p: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, " P"], Float[Tensor, "P D"]]:
         features = grids.vm(self.colour_planes, self.colour_lines, p) @ self.basis.T
