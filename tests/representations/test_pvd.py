@@ -11,7 +11,6 @@ from distill3d.representations._pvd_blocks import Network, Planes, Voxels
 from distill3d.representations.pvd import Pvd
 from distill3d.rotation import matrix_from_wxyz
 
-
 GENERATOR = torch.Generator().manual_seed(0)
 
 
