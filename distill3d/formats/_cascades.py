@@ -72,6 +72,12 @@ def _spread(
         densities.scatter_reduce_(0, (z * side + y) * side + x, found[within], "amax")
 
 
+def unrolled(full: Bool[Tensor, " C"]) -> Bool[Tensor, "K X Y Z"]:
+    """The cells of each cascade by x, y, z: in Morton indices bits of z, y, x take turns, highest first."""
+    bits = full.reshape(-1, *[2] * 21)
+    return bits.permute(0, *range(3, 22, 3), *range(2, 22, 3), *range(1, 22, 3)).reshape(-1, SIDE, SIDE, SIDE)
+
+
 def unmorton(index: Int[Tensor, " P"]) -> Int[Tensor, "P 3"]:
     """x, y and z under 128, whose bits take turns in a Morton index, those of x lowest."""
     bits = torch.arange(7)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill3d.errors import UserError
@@ -74,18 +75,25 @@ def place(model: Mapping[str, Any], bound: float) -> Place:
     return Place(to_source, cube, drawn, torch.linalg.inv(square))
 
 
-def set_occupancy(field: Placed, model: Mapping[str, Any], bound: float) -> None:
-    """Cells whose bit is set are drawn; without a grid, all are."""
+def occupancy(model: Mapping[str, Any]) -> tuple[Bool[Tensor, " C"], Float[Tensor, " C"]] | None:
+    """Which cells of the cascades are drawn, and the densities found in them; None without a grid."""
     if "density_grid" not in model or "density_bitfield" not in model:
-        return
+        return None
     density, bits = tensor(model, "density_grid").reshape(-1), model["density_bitfield"]
     _cascades.count(len(density))
     if not isinstance(bits, Tensor) or bits.dtype != torch.uint8 or 8 * bits.numel() != len(density):
         raise UserError(
             "the checkpoint's density_bitfield does not fit its density_grid; expected one bit a cell"
         )
-    full = ((bits.reshape(-1, 1) >> torch.arange(8, dtype=torch.uint8)) & 1).reshape(-1).bool()
-    remembered = _cascades.remembered(field, full, density, centre=0.0, half=min(1.0, bound))
+    return ((bits.reshape(-1, 1) >> torch.arange(8, dtype=torch.uint8)) & 1).reshape(-1).bool(), density
+
+
+def set_occupancy(field: Placed, model: Mapping[str, Any], bound: float) -> None:
+    """Cells whose bit is set are drawn; without a grid, all are."""
+    found = occupancy(model)
+    if found is None:
+        return
+    remembered = _cascades.remembered(field, *found, centre=0.0, half=min(1.0, bound))
     field.load_state_dict({**field.state_dict(), "remembered": remembered})
 
 

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from distill3d import sh
 from distill3d.errors import UserError
-from distill3d.formats._ngp_checkpoint import bound, network, place, samples, set_occupancy, tensor
+from distill3d.formats._cascades import unrolled
+from distill3d.formats._ngp_checkpoint import bound, network, occupancy, place, samples, set_occupancy, tensor
 from distill3d.representations import _sight
 from distill3d.representations._placed import Place
 from distill3d.representations._pvd_blocks import Network, Planes, Voxels
@@ -45,7 +46,9 @@ def field(model: Mapping[str, Any]) -> Pvd:
     if "nerf_mlp.0.weight" in model:  # it sees the source's own coordinates
         where = replace(where, cube=Place().cube)
     block = next(read for name, read in FIELDS.items() if name in model)(model)
-    scene = Pvd(block, samples=samples(half), place=where)
+    found = occupancy(model)
+    cells = None if found is None else unrolled(found[0])
+    scene = Pvd(block, samples=samples(half), place=where, cells=cells, reach=min(1.0, half))
     set_occupancy(scene, model, half)
     return scene
 

@@ -2,7 +2,8 @@
 
 The density is the exponential of a number that is kept between two limits, the colour a sigmoid; what both
 are made of is a deep network, planes and lines, or a dense grid (the paper's section 3). PVD's hash grids are
-`instant_ngp`. The limits leave a thin haze, exp(-2) per unit of the source, in all cells that are drawn.
+`instant_ngp`. The limits leave a thin haze, exp(-2) per unit of the source, so that the cells that PVD looks
+into are part of what its field is.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill3d.representations import _sight
-from distill3d.representations._placed import Place, Placed
+from distill3d.representations._placed import EMPTY, Place, Placed
 from distill3d.representations._pvd_blocks import HIGHEST, LOWEST, Block, Network, Planes, Voxels
 
 FEATURES = 15
@@ -32,9 +33,26 @@ BLOCKS: dict[str, type[Block]] = {
 class Pvd(Placed):
     """A field of PVD's, with its exponential density; it starts as planes and lines."""
 
-    def __init__(self, block: Block, *, samples: int, place: Place | None = None) -> None:
+    cells: Tensor
+    reach: Tensor
+
+    def __init__(
+        self,
+        block: Block,
+        *,
+        samples: int,
+        place: Place | None = None,
+        cells: Bool[Tensor, "K X Y Z"] | None = None,
+        reach: float = 1.0,
+    ) -> None:
+        """Where `cells` are False there is nothing; None is for all being True.
+
+        Those of cascade k fill the cube of side 2ᵏ · 2 `reach` around the source's origin.
+        """
         super().__init__(samples=samples, place=place)
         self.block = block
+        self.register_buffer("cells", torch.ones(1, 1, 1, 1).bool() if cells is None else cells.clone())
+        self.register_buffer("reach", torch.tensor(reach))
 
     @classmethod
     def start(
@@ -70,7 +88,8 @@ class Pvd(Placed):
         prefix = "block."
         inside = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
         block = kind.from_state(inside)
-        scene = cls(block, samples=int(state["samples"]), place=Place.from_state(state))
+        place, samples = Place.from_state(state), int(state["samples"])
+        scene = cls(block, samples=samples, place=place, cells=state["cells"], reach=float(state["reach"]))
         scene.load_state_dict(state)
         return scene
 
@@ -89,7 +108,17 @@ class Pvd(Placed):
         return self._limited(source, self.block.log_density(2 * self.in_cube(source) - 1))
 
     def _limited(self, source: Float[Tensor, "P 3"], raw: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
-        return self.in_world(source, raw.clamp(LOWEST, HIGHEST))
+        """Logarithms of densities per world unit, nothing where PVD does not look."""
+        within = self.in_world(source, raw.clamp(LOWEST, HIGHEST))
+        return torch.where(self._looked_into(source), within, EMPTY)
+
+    def _looked_into(self, source: Float[Tensor, "P 3"]) -> Bool[Tensor, " P"]:
+        """Whether the cell of each point is True, in the finest cascade that has the point."""
+        cascades, side = self.cells.shape[:2]
+        at = source.detach() / self.reach
+        cascade = at.abs().amax(1).log2().ceil().clamp(0, cascades - 1)
+        cell = ((at / 2 ** cascade[:, None] + 1) * (side / 2)).long().clamp(0, side - 1)
+        return self.cells[cascade.long(), *cell.unbind(1)]
 
     def param_groups(self) -> list[dict[str, Any]]:
         tables = self.block.tables()

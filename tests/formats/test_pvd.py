@@ -16,6 +16,7 @@ from distill3d import files
 from distill3d.camera import look_at
 from distill3d.errors import UserError
 from distill3d.formats import torch_ngp
+from distill3d.representations._placed import EMPTY
 from distill3d.representations.pvd import Pvd
 from tests.formats import pvd_definition
 from tests.formats.damage import DAMAGE, QUICK, THOROUGH, damaged, survives
@@ -72,6 +73,26 @@ def test_it_opens_by_its_content_and_is_the_same_when_saved_as_ours(tmp_path: Pa
         assert picture.alpha.max() > 0.5
         assert torch.equal(again.render(camera).rgb, picture.rgb)
     assert set(again.state_dict()) == set(field.state_dict())
+
+
+def test_there_is_nothing_where_no_bit_is_set():
+    """In two cascades: ±1, and around it ±2."""
+    generator = np.random.default_rng(2)
+    full = generator.random((2, 128, 128, 128)) < 0.4  # [cascade, x, y, z]
+    x, y, z = np.meshgrid(*[np.arange(128)] * 3, indexing="ij")
+    rolled = np.zeros((2, 128**3), dtype=bool)
+    rolled[:, morton(x.ravel(), y.ravel(), z.ravel())] = full.reshape(2, -1)
+    bits = torch.tensor(np.packbits(rolled.reshape(-1, 8), axis=1, bitorder="little").ravel())
+    grid = {"density_grid": torch.ones(2, 128**3), "density_bitfield": bits}
+    bare, field = (torch_ngp.read(saved(boxed(MODELS["tensors"], 2.0) | more)) for more in ({}, grid))
+    at = torch.rand(2000, 3, generator=torch.Generator().manual_seed(5)) * 1.15 - 0.575
+    p = (2 * 3**0.5 * at.roll(-1, 1)).double().numpy()
+    outer = (abs(p).max(1) > 1).astype(int)
+    drawn = full[outer, *((p / (1 + outer[:, None]) + 1) * 64).astype(int).T]
+    expected = torch.where(torch.tensor(drawn), bare.log_density(at), EMPTY)
+    assert (
+        0 < outer.mean() < 1 and (field.log_density(at) == expected).float().mean() > 0.999
+    )  # but for rounding
 
 
 def test_only_cells_whose_bit_is_set_are_drawn():
