@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from distill3d.errors import UserError
 from distill3d.representations import _sight
 from distill3d.representations._placed import EMPTY, Place, Placed
 from distill3d.representations._pvd_blocks import HIGHEST, LOWEST, Block, Network, Planes, Voxels
@@ -84,7 +85,9 @@ class Pvd(Placed):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Pvd:
-        kind = next(kind for name, kind in BLOCKS.items() if name in state)
+        kind = next((kind for name, kind in BLOCKS.items() if name in state), None)
+        if kind is None:
+            raise UserError(f"a pvd without an architecture; expected one of {', '.join(BLOCKS)}")
         prefix = "block."
         inside = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
         block = kind.from_state(inside)

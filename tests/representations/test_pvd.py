@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from distill3d.errors import UserError
 from distill3d.representations._placed import EMPTY, Place
 from distill3d.representations._pvd_blocks import Network, Planes, Voxels
 from distill3d.representations.pvd import Pvd
@@ -58,6 +59,12 @@ def test_a_saved_state_is_the_same_field(block):
     assert type(again.block) is type(block) and again.state_dict().keys() == scene.state_dict().keys()
     assert all(torch.equal(a, b) for a, b in zip(again.query(x, d)[:2], scene.query(x, d)[:2], strict=True))
     assert (again.log_density(x) == EMPTY).any()
+
+
+def test_a_state_without_an_architecture_is_refused():
+    state = Pvd(BLOCKS["voxels"], samples=24).state_dict()
+    with pytest.raises(UserError, match="without an architecture; expected one of"):
+        Pvd.from_state({name: value for name, value in state.items() if not name.startswith("block")})
 
 
 @each
