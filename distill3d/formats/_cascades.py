@@ -12,7 +12,7 @@ from torch import Tensor
 
 from distill3d.errors import UserError
 from distill3d.field import FAINTEST
-from distill3d.representations.instant_ngp import InstantNgp
+from distill3d.representations._placed import Placed
 
 SIDE = 128
 MAX_CASCADES = 8
@@ -30,7 +30,7 @@ def count(cells: int) -> int:
 
 @torch.no_grad()
 def remembered(
-    field: InstantNgp, full: Bool[Tensor, " C"], density: Float[Tensor, " C"], *, centre: float, half: float
+    field: Placed, full: Bool[Tensor, " C"], density: Float[Tensor, " C"], *, centre: float, half: float
 ) -> Float[Tensor, "G G G"]:
     """The densities for the occupancy grid of `field`, none where no cell is `full`.
 
@@ -44,7 +44,7 @@ def remembered(
 
 
 def _spread(
-    field: InstantNgp,
+    field: Placed,
     cells: Int[Tensor, " P"],
     found: Float[Tensor, " P"],
     densities: Tensor,
@@ -70,6 +70,12 @@ def _spread(
         within = ((cell >= 0) & (cell < side)).all(1)
         x, y, z = cell[within].unbind(1)
         densities.scatter_reduce_(0, (z * side + y) * side + x, found[within], "amax")
+
+
+def unrolled(full: Bool[Tensor, " C"]) -> Bool[Tensor, "K X Y Z"]:
+    """The cells of each cascade by x, y, z: in Morton indices bits of z, y, x take turns, highest first."""
+    bits = full.reshape(-1, *[2] * 21)
+    return bits.permute(0, *range(3, 22, 3), *range(2, 22, 3), *range(1, 22, 3)).reshape(-1, SIDE, SIDE, SIDE)
 
 
 def unmorton(index: Int[Tensor, " P"]) -> Int[Tensor, "P 3"]:

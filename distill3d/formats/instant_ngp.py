@@ -19,7 +19,8 @@ from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.formats import _cascades, _deflate, msgpack
 from distill3d.formats._ngp_network import network, number, whole
-from distill3d.representations.instant_ngp import InstantNgp, Place
+from distill3d.representations._placed import Place
+from distill3d.representations.instant_ngp import InstantNgp
 
 SUFFIXES = (".ingp", ".msgpack")
 TO_Z_UP = torch.tensor([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]).double()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -21,41 +20,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d import sh
-from distill3d.field import Field
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
 from distill3d.ops.mlp import hashgrid_mlp, mlp
+from distill3d.representations._placed import Place, Placed
 
 FEATURES = 16
 """Outputs of the density network, the first of them the logarithm of the density."""
 HARMONICS = 3
 """Degree in which the colour network sees the direction of sight."""
-EMPTY = -30.0
-"""Logarithm of the density where nothing is drawn."""
 START = 0.1
 """The table's entries are uniform between minus and plus this in the beginning."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a field stands, and the world that it came from."""
-
-    to_source: Float[Tensor, "3 4"] = field(default_factory=lambda: torch.eye(3, 4))
-    """From our world to the source's coordinates: a similarity."""
-    cube: Float[Tensor, "2 3"] = field(default_factory=lambda: torch.tensor([[-1.0] * 3, [1.0] * 3]))
-    """The lowest and the highest corner of the grid, in the source's coordinates."""
-    drawn: Float[Tensor, "2 3"] = field(default_factory=lambda: torch.tensor([[-1.0] * 3, [1.0] * 3]))
-    """The box outside of which there is nothing, in the source's coordinates."""
-    scene_transform: Float[Tensor, "4 4"] = field(default_factory=lambda: torch.eye(4).double())
-    """From the world of the photographs that the field was trained on to ours, where that is known."""
-
-
-class InstantNgp(Field):
+class InstantNgp(Placed):
     """A hash grid with an exponential density and colours that depend on the direction of sight."""
-
-    directional = True
-    to_source: Tensor
-    cube: Tensor
-    drawn: Tensor
 
     def __init__(
         self,
@@ -68,7 +46,7 @@ class InstantNgp(Field):
         place: Place | None = None,
     ) -> None:
         """`density` and `colour` are the networks' weights [outputs, inputs], layer by layer."""
-        super().__init__(samples=samples)
+        super().__init__(samples=samples, place=place)
         self.layout = layout
         self.table = nn.Parameter(table.detach().clone())
         self.density = nn.ParameterList([weight.detach().clone() for weight in density])
@@ -76,10 +54,6 @@ class InstantNgp(Field):
         sizes = [layout.levels, layout.features, layout.log2_entries, layout.base_resolution]
         self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth), layout.border]))
         self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
-        place = place or Place()
-        for name in ("to_source", "cube", "drawn"):
-            self.register_buffer(name, getattr(place, name).clone())
-        self.scene_transform.copy_(place.scene_transform)
 
     @classmethod
     def start(
@@ -129,9 +103,8 @@ class InstantNgp(Field):
             [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
             for name in ("density", "colour")
         ]
-        place = Place(*(state[name] for name in ("to_source", "cube", "drawn")))
         samples = int(state["samples"])
-        scene = cls(state["table"], *networks, layout=layout, samples=samples, place=place)
+        scene = cls(state["table"], *networks, layout=layout, samples=samples, place=Place.from_state(state))
         scene.load_state_dict(state)
         return scene
 
@@ -142,31 +115,16 @@ class InstantNgp(Field):
             raise ValueError("given no directions; colours of instant_ngp depend on them")
         source = self.source(x)
         features = self._features(source, list(self.density))
-        along = d @ (self.to_source[:, :3] / self.source_units()).T
-        seen = torch.cat([features, sh.basis(along, HARMONICS)], 1)
-        return self._in_world(source, features[:, 0]), mlp(seen, list(self.colour)).sigmoid(), features[:, 1:]
+        seen = torch.cat([features, sh.basis(self.source_directions(d), HARMONICS)], 1)
+        return self.in_world(source, features[:, 0]), mlp(seen, list(self.colour)).sigmoid(), features[:, 1:]
 
     def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
         *hidden, last = self.density
         source = self.source(x)
-        return self._in_world(source, self._features(source, [*hidden, last[:1]])[:, 0])
-
-    def source(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
-        """Points of our world in the source's coordinates."""
-        return x @ self.to_source[:, :3].T + self.to_source[:, 3]
-
-    def source_units(self) -> Float[Tensor, ""]:
-        """Units of the source in one of ours: what densities of the source are multiplied by."""
-        return torch.linalg.vector_norm(self.to_source[0, :3])
-
-    def _in_world(self, source: Float[Tensor, "P 3"], raw: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
-        """The logarithm of the density per world unit."""
-        inside = ((source >= self.drawn[0]) & (source <= self.drawn[1])).all(1)
-        return torch.where(inside, raw + self.source_units().log(), EMPTY)
+        return self.in_world(source, self._features(source, [*hidden, last[:1]])[:, 0])
 
     def _features(self, source: Float[Tensor, "P 3"], weights: Sequence[Tensor]) -> Float[Tensor, "P D"]:
-        lowest, highest = self.cube
-        return hashgrid_mlp((source - lowest) / (highest - lowest), self.table, self.layout, weights)
+        return hashgrid_mlp(self.in_cube(source), self.table, self.layout, weights)
 
     def param_groups(self) -> list[dict[str, Any]]:
         networks = [*self.density, *self.colour]

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from distill3d.representations.instant_ngp import EMPTY, InstantNgp, Place
+from distill3d.representations._placed import EMPTY, Place
+from distill3d.representations.instant_ngp import InstantNgp
 from distill3d.rotation import matrix_from_wxyz
 
 SMALL = {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24}
