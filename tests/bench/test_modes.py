@@ -79,6 +79,7 @@ def test_vsd_finds_all_modes_as_wide_and_as_heavy_as_they_are() -> None:
     assert 0.9 <= found.variance_ratio <= 1.15 and found.mass_error < 0.05
 
 
+@pytest.mark.slow
 def test_the_variance_that_is_kept_grows_with_lambda_from_sds_to_vsd() -> None:
     kept = [lying(label, "everywhere").variance_ratio for label in ("sds", "esd=0.5", "esd=0.9", "vsd")]
     assert kept == sorted(kept) and kept[2] - kept[1] > 0.2 and kept[3] - kept[2] > 0.1

@@ -186,8 +186,14 @@ WORLD = ["a red ball", "--steps", "7", "--size", "10", "--views", "2", "--pictur
 WORLD += ["--prior.instances", "1", "--prior.stations", "4"]
 
 
-@pytest.mark.parametrize("scene", plugins.menu("representations"))
-@pytest.mark.parametrize("method", plugins.menu("objectives"))
+WITH_EVERY_METHOD = [
+    pytest.param(method, "gaussians", marks=[pytest.mark.slow] * (method == "reward"))  # trains a judge first
+    for method in plugins.menu("objectives")
+]
+WITH_EVERY_SCENE = [("esd", scene) for scene in plugins.menu("representations")]
+
+
+@pytest.mark.parametrize(("method", "scene"), [*WITH_EVERY_METHOD, *WITH_EVERY_SCENE])
 def test_every_method_and_kind_of_scene_goes_on_to_the_same_bits(
     distill3d: Run, monkeypatch: pytest.MonkeyPatch, method: str, scene: str
 ) -> None:

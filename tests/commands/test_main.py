@@ -211,12 +211,16 @@ def test_words_of_the_world_are_listed_by_class(distill3d: Run) -> None:
 def test_two_interrupts_in_a_step_do_not_wait_for_it() -> None:
     import signal
 
-    with _training._patience() as asked:
-        signal.raise_signal(signal.SIGINT)
-        assert asked.is_set()
-        with pytest.raises(KeyboardInterrupt):
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with _training._patience() as asked:
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            assert asked.is_set()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, earlier)
 
 
 def test_a_value_error_about_what_was_given_becomes_a_sentence() -> None:
