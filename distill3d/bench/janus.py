@@ -21,7 +21,7 @@ from distill3d.world.grammar import describe
 from distill3d.world.kinds import kinds
 from distill3d.world.metrics import FRAMES
 
-QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE = "sds,asd,esd=0.5,esd", 4, 64
+QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE = "sds,vsd+fake=own,esd=0.5,esd", 4, 64
 
 
 class Case(NamedTuple):
