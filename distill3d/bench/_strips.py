@@ -34,11 +34,11 @@ def draw(rows: Sequence[Sequence[Panel]], *, headings: Sequence[str]) -> Image.I
     for j, heading in enumerate(headings):
         left = MARGIN + j * (WIDTH + GAP)
         pen.text((left, MARGIN), heading, INK, font=ImageFont.load_default(20))
-        for i, row in enumerate(rows):
+        for i, panel in enumerate(row[j] for row in rows):
             top = MARGIN + HEAD + i * (CAPTION + STRIP_PX + GAP)
-            pen.text((left, top + 4), row[j].caption, FAINT, font=ImageFont.load_default(12))
-            if row[j].strip is not None:
-                image.paste(strip_image(row[j].strip), (left, top + CAPTION))
+            pen.text((left, top + 4), panel.caption, FAINT, font=ImageFont.load_default(12))
+            if panel.strip is not None:
+                image.paste(strip_image(panel.strip), (left, top + CAPTION))
     return image
 
 
