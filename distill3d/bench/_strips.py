@@ -13,12 +13,12 @@ from distill3d import atomic
 from distill3d.bench._look import STRIP_FRAMES, STRIP_PX, strip_image
 
 INK, FAINT, PAPER = "#1d2433", "#77808f", "#ffffff"
-WIDTH, CAPTION, HEAD, GAP, MARGIN = STRIP_FRAMES * STRIP_PX, 24, 34, 16, 20
+WIDTH, CAPTION, HEAD, GAP, MARGIN = STRIP_FRAMES * STRIP_PX, 38, 34, 16, 20
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A scene of a table."""
+    """A scene of a table, under a caption of two lines."""
 
     caption: str
     strip: str | None

@@ -153,7 +153,7 @@ def _worst(case: Case, runs: Runs) -> Panel:
         return (-(report.faces or 0), report.psnr) if report else (-FRAMES, 0.0)
 
     seed, worst = min(enumerate(runs.outcomes), key=goodness)
-    about = f"{case.prompt}, {case.scene}, {case.setting}, seed {seed}: "
+    about = f"{case.prompt}, {case.scene}, {case.setting}\nseed {seed}: "
     if worst.report is None or worst.look is None:
         return Panel(about + "collapsed", None)
     return Panel(f"{about}{worst.report.faces} faces, {worst.report.psnr:.1f} dB", worst.look.strip)
