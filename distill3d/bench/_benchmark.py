@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
+
+from distill3d import atomic
+from distill3d.errors import UserError
 
 Record = dict[str, Any]
 
@@ -46,6 +50,26 @@ class Benchmark:
     def lines(self) -> Iterator[str]:
         """The table, line by line as it is measured; `results` fills on the way."""
         raise TypeError(f"{type(self).__name__} measures nothing")
+
+
+def kept_in(path: Path, results: Results) -> Results:
+    """`results` with those of an earlier run in the file, which is written anew whenever one is added.
+
+    The file is called after its benchmark: modes.json.
+    """
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} holds no results; expected a file that distill3d bench {path.stem} has written"
+        ) from error
+
+    def keep(records: list[Record]) -> None:
+        results.keep(records)
+        content = {"benchmark": path.stem, "results": records}
+        atomic.write(path, (json.dumps(content) + "\n").encode())
+
+    return Results([*results.records, *earlier], keep)
 
 
 def _plain(record: Record) -> Record:

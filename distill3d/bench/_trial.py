@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import math
 import multiprocessing
 import os
 import signal
@@ -12,21 +14,26 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 
+from distill3d import plugins
 from distill3d.bench._benchmark import Record, Results
+from distill3d.bench._look import Look, look
+from distill3d.camera import Cameras
 from distill3d.distill import Collapsed, distill
 from distill3d.objective import Objective
 from distill3d.objectives.sds import SDS
 from distill3d.priors.exact import Exact
-from distill3d.recipe import SIZE, STEPS, VIEWS
-from distill3d.representations.gaussians import Gaussians
+from distill3d.recipe import SCENE, SIZE, STEPS, VIEWS
+from distill3d.rendering import Rendering
 from distill3d.rig import Rig
+from distill3d.scene import Scene
 from distill3d.teachers.score import Score
 from distill3d.world.grammar import describe
 from distill3d.world.metrics import WorldReport, measure
-from distill3d.world.model import instances
+from distill3d.world.model import Model, instances
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Trial:
     steps: int = STEPS
     views: int = VIEWS
     size: int = SIZE
+    scene: str = SCENE
 
     def record(self) -> Record:
         """All that the outcome depends on, as plain values."""
@@ -54,21 +62,27 @@ class Outcome:
     """Of the distillation alone."""
     report: WorldReport | None
     collapsed: str | None = None
+    look: Look | None = None
 
     @classmethod
     def from_record(cls, record: Record) -> Outcome:
         """The inverse of `dataclasses.asdict`."""
-        report = record["report"]
-        return cls(record["seconds"], report and WorldReport(**report), record["collapsed"])
+        report, seen = record["report"], record["look"]
+        return cls(
+            record["seconds"],
+            report and WorldReport(**report),
+            record["collapsed"],
+            seen and Look(**seen),
+        )
 
 
 def run(trial: Trial) -> Outcome:
-    """Distil the prompt into Gaussians and measure them against the instances that the prior knows."""
-    description = describe(trial.prompt)
-    student = Gaussians.start(seed=trial.seed)
+    """Distil the prompt into a scene and measure it against the instances that the prior knows."""
+    kind = plugins.load("representations", trial.scene, "scene", "distill3d generate --help")
+    student = kind.start(seed=trial.seed)
     steps = distill(
         student,
-        Score(trial.prior, trial.objective, trial.prompt),
+        Score(trial.prior, copy.deepcopy(trial.objective), trial.prompt),
         steps=trial.steps,
         rig=Rig().among(trial.prior.stations_at),
         views=trial.views,
@@ -82,14 +96,31 @@ def run(trial: Trial) -> Outcome:
     except Collapsed as collapse:
         return Outcome(time.perf_counter() - begun, None, str(collapse))
     seconds = time.perf_counter() - begun
-    with torch.no_grad():
-        report = measure(
-            lambda cameras: student.render(cameras, want=("rgb", "alpha", "depth")),
-            description,
-            candidates=instances(description, trial.prior.instances),
-            size=trial.size,
-        )
-    return Outcome(seconds, report)
+    return _measured(student, trial, seconds)
+
+
+@torch.no_grad()
+def _measured(student: Scene, trial: Trial, seconds: float) -> Outcome:
+    known = _known(trial.prompt, trial.prior.instances)
+
+    def render(cameras: Cameras) -> Rendering:
+        return student.render(cameras, want=("rgb", "alpha", "depth"))
+
+    report = measure(render, describe(trial.prompt), candidates=known, size=trial.size)
+    seen = look(
+        render,
+        known,
+        instance=report.instance,
+        rotation_rad=math.radians(report.rotation_deg),
+        size=trial.size,
+    )
+    return Outcome(seconds, report, look=seen)
+
+
+@lru_cache(maxsize=4)
+def _known(prompt: str, count: int) -> tuple[Model, ...]:
+    """The instances that a prior knows; the same ones again, so that their turntables are drawn once."""
+    return tuple(instances(describe(prompt), count))
 
 
 def outcomes(trials: Sequence[Trial], results: Results, *, jobs: int) -> Iterator[Outcome]:

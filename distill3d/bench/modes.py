@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from distill3d import atomic, plugins
 from distill3d.bench import _plane, _scatter
-from distill3d.bench._benchmark import Benchmark, Results
+from distill3d.bench._benchmark import Benchmark, kept_in
 from distill3d.bench._plane import WORLDS, Spread
 from distill3d.errors import UserError, unknown
 from distill3d.objective import Objective
@@ -62,7 +61,7 @@ class Modes(Benchmark):
         """A table of the means over seeds, world by world, and the folder's files at its end."""
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
-            self.results = _kept_in(self.out / "modes.json", self.results)
+            self.results = kept_in(self.out / "modes.json", self.results)
         table = [f"| world | start | method | {' | '.join(HEADINGS)} |", "|---" * 7 + "|"]
         yield f"{'world':8} {'start':11} {'method':9}" + "".join(f"{heading:>25}" for heading in HEADINGS)
         panels = []
@@ -145,23 +144,3 @@ def _run(
     finally:
         torch.set_num_threads(threads)
     return x, _plane.spread_of(x, there)
-
-
-def _kept_in(path: Path, results: Results) -> Results:
-    """`results` with those of an earlier run in the file, which is written anew whenever one is added."""
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path} holds no results; expected a file that distill3d bench modes has written"
-        ) from error
-
-    def keep(records: list[dict[str, Any]]) -> None:
-        results.keep(records)
-        _write(path, records)
-
-    return Results([*results.records, *earlier], keep)
-
-
-def _write(path: Path, records: list[dict[str, Any]]) -> None:
-    atomic.write(path, (json.dumps({"benchmark": "modes", "results": records}) + "\n").encode())

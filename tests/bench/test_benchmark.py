@@ -10,11 +10,12 @@ import pytest
 from distill3d.bench import _trial
 from distill3d.bench._benchmark import Results
 from distill3d.bench._trial import Outcome, Trial, outcomes
-from distill3d.bench.janus import Janus
 from distill3d.bench.kinds import Kinds
 from distill3d.errors import UserError
 from distill3d.objectives.esd import ESD
 from distill3d.priors.exact import Exact
+from distill3d.representations.voxels import Voxels
+from distill3d.scene import Scene
 from distill3d.world.metrics import WorldReport
 
 
@@ -88,6 +89,7 @@ def test_a_trial_is_told_from_another_by_all_that_its_outcome_depends_on() -> No
         Trial("a mug", 0, steps=9),
         Trial("a mug", 0, views=9),
         Trial("a mug", 0, size=9),
+        Trial("a mug", 0, scene="voxels"),
     ]
     records = [json.dumps(trial.record(), sort_keys=True) for trial in [base, *others]]
     assert len(set(records)) == len(records)
@@ -123,13 +125,6 @@ def test_a_run_that_collapsed_is_said_and_left_out(ran: list[Trial], monkeypatch
     assert lines[2] == "mug collapsed: it was empty" and "no kind was made" in lines[3]
 
 
-def test_janus_has_a_row_for_each_method(ran: list[Trial]) -> None:
-    lines = list(Janus(seeds=4).lines())
-    assert [t.record()["method"] for t in ran] == ["sds"] * 4 + ["esd"] * 4
-    assert all(t.prior.leak == 0.8 for t in ran)
-    assert lines[2].split()[:2] == ["sds", "0.50"] and lines[3].split()[:2] == ["esd", "0.50"]
-
-
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -153,7 +148,24 @@ def test_a_trial_is_a_run_from_a_prompt_to_its_report() -> None:
     outcome = _trial.run(tiny(0))
     assert outcome.report is not None and outcome.report.prompt == "a ball" and outcome.collapsed is None
     assert 0 < outcome.report.psnr < 100 and outcome.seconds > 0
+    assert outcome.look is not None and outcome.look.gain is None and outcome.look.strip
     assert Outcome.from_record(json.loads(json.dumps(dataclasses.asdict(outcome)))) == outcome
+
+
+def test_a_trial_leaves_its_objective_as_it_was_so_that_it_runs_the_same_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def measured(student: Scene, trial: Trial, seconds: float) -> Outcome:
+        assert type(student) is Voxels
+        return Outcome(seconds, None, str([parameter.sum().item() for parameter in student.parameters()]))
+
+    monkeypatch.setattr(_trial, "_measured", measured)
+    trial = Trial(
+        "a ball", 0, ESD(), Exact(instances=1, stations=4), steps=2, views=1, size=8, scene="voxels"
+    )
+    untouched = str(trial.objective.state_dict())
+    first, again = _trial.run(trial), _trial.run(trial)
+    assert first.collapsed == again.collapsed and str(trial.objective.state_dict()) == untouched
 
 
 @pytest.mark.slow
