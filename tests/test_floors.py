@@ -30,10 +30,16 @@ FLOORS = [
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
     ["fakes", "judges"],
-    ["objectives", "teachers", "conversions", "lift", "formats"],
+    ["objectives", "teachers", "conversions", "lift", "formats", "target"],
+    ["targets"],
+    # a start and a teacher make a conversion
+    ["conversion"],
     ["chamfer", "lpips"],
     ["comparison"],
-    ["bench", "files", "pictures", "runs", "viewer"],
+    ["fidelity"],
+    ["files", "pictures", "runs"],
+    # a benchmark opens the scenes that come with the sources
+    ["bench", "viewer"],
     ["commands"],
     ["__main__"],
 ]
