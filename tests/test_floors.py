@@ -56,6 +56,8 @@ ONLY_IN = {
     "open3d": ("conversions", "formats"),
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
+    "fast_simplification": ("conversions",),
+    "xatlas": ("conversions",),
     "safetensors": ("formats",),
     # a mesh goes to trimesh with its texture, which is a picture of PIL there
     "PIL": ("pictures", "data", "formats", "bench", "representations"),
