@@ -28,6 +28,7 @@ from distill3d.errors import UserError
 RESULTS = (
     "scene.ply",
     "scene.safetensors",
+    "scene.glb",
     "turntable.gif",
     "turntable.png",
     "comparison.png",

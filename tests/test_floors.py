@@ -30,10 +30,16 @@ FLOORS = [
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
     ["fakes", "judges"],
-    ["objectives", "teachers", "conversions", "lift", "formats"],
+    ["objectives", "teachers", "conversions", "lift", "formats", "target"],
+    ["targets"],
+    # a start and a teacher make a conversion
+    ["conversion"],
     ["chamfer", "lpips"],
     ["comparison"],
-    ["bench", "files", "pictures", "runs", "viewer"],
+    ["fidelity"],
+    ["files", "pictures", "runs"],
+    # a benchmark opens the scenes that come with the sources
+    ["bench", "viewer"],
     ["commands"],
     ["__main__"],
 ]
@@ -50,6 +56,8 @@ ONLY_IN = {
     "open3d": ("conversions", "formats"),
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
+    "fast_simplification": ("conversions",),
+    "xatlas": ("conversions",),
     "safetensors": ("formats",),
     # a mesh goes to trimesh with its texture, which is a picture of PIL there
     "PIL": ("pictures", "data", "formats", "bench", "representations"),

@@ -17,7 +17,7 @@ from distill3d.commands._options import Grammar
 from distill3d.errors import Stopped, UserError
 
 if TYPE_CHECKING:
-    from distill3d.distill import CameraSource, Teacher
+    from distill3d.distill import Lesson
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
 
@@ -27,8 +27,7 @@ class Parts:
     """What a run is made of."""
 
     student: Scene
-    teacher: Teacher
-    rig: CameraSource
+    lesson: Lesson
 
 
 @dataclass(frozen=True)
@@ -111,17 +110,14 @@ class Command:
     def _loop(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> float:
         """Take the steps that are left, with a line of metrics for each; the seconds of all of them."""
         from distill3d.commands._progress import progress
-        from distill3d.distill import Collapsed, distill
+        from distill3d.distill import Collapsed, learn
 
         done = checkpoint.step if checkpoint else 0
         before = seconds = checkpoint.seconds if checkpoint else 0.0
-        steps = distill(
+        steps = learn(
             parts.student,
-            parts.teacher,
+            parts.lesson,
             steps=options.steps,
-            rig=parts.rig,
-            views=options.views,
-            size=options.size,
             seed=options.seed,
             state=checkpoint.state if checkpoint else None,
         )

@@ -88,6 +88,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     import torch
 
     from distill3d.camera import turntable
+    from distill3d.distill import Pictures
     from distill3d.rig import Rig
     from distill3d.teachers.score import Score
 
@@ -106,10 +107,11 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kinds["scene"].start(seed=options.seed, **dataclasses.asdict(options.scene_options))
         else:
             student = kinds["scene"].from_state(checkpoint.state["student"])
-    return Parts(student, Score(prior, objective, options.prompt), source)
+    teacher = Score(prior, objective, options.prompt)
+    return Parts(student, Pictures(teacher, source, options.views, options.size))
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._results import write_results
 
-    write_results(options, run, parts.student, parts.teacher.prior, seconds)  # type: ignore[attr-defined]
+    write_results(options, run, parts.student, parts.lesson.teacher.prior, seconds)  # type: ignore[attr-defined]

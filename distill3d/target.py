@@ -1,0 +1,28 @@
+"""Target: the contract of what a scene can be converted into. Its kinds live in targets/.
+
+A kind of target is one file in targets/, called after the kind of scene that it makes, with one dataclass:
+its fields are the flags --to.*. The file's PRESETS give `steps`, `views`, `rays` and values for fields; it is
+read without running the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from distill3d.scene import Scene
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of scene, at a size."""
+
+    def start(self, source: Scene, *, seed: int) -> Scene:
+        """A scene of this kind that shows as much of `source` as can be had without learning.
+
+        Raises ValueError for sizes that mean nothing and sources that show nothing.
+        """
+        raise TypeError(f"{type(self).__name__} starts nothing")
+
+    def parameters(self) -> int:
+        """How many numbers there will be to learn, for an estimate of memory."""
+        raise TypeError(f"{type(self).__name__} does not know how large it is")
