@@ -1,4 +1,4 @@
-"""Messages to and from bytes: nothing that a page sends reaches the server unless it is what protocol.py says."""
+"""Messages to and from bytes: what a page sends goes no further unless it is what protocol.py says."""
 
 from __future__ import annotations
 
