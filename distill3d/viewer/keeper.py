@@ -77,14 +77,13 @@ class Keeper:
 
     async def _show(self, number: int, shown: Shown) -> None:
         """Show the state of a run that should be seen, if it is not."""
-        found = shown.watched.newest()
-        if shown.scrubbed is not None:
-            path = Snapshots(shown.watched.folder).paths().get(shown.scrubbed)
-            found = None if path is None else (path, path.stat().st_mtime)
-        if found is None or (str(found[0]), found[1]) == shown.at:
+        path = _wanted(shown)
+        if path is None:
             return
-        path: Path = found[0]
-        shown.at = (str(path), found[1])
+        at = (str(path), path.stat().st_mtime)
+        if at == shown.at:
+            return
+        shown.at = at
         ready: tuple[Showing, int | None] = await self._in_thread(lambda: _ready(shown, path))
         showing, step = ready
         psnr, ssim = shown.watched.measured() if step is None else (None, None)
@@ -97,6 +96,13 @@ class Keeper:
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+
+
+def _wanted(shown: Shown) -> Path | None:
+    """The file of the state that should be seen; None if there is none."""
+    if shown.scrubbed is None:
+        return shown.watched.newest()
+    return Snapshots(shown.watched.folder).paths().get(shown.scrubbed)
 
 
 def _ready(shown: Shown, path: Path) -> tuple[Showing, int | None]:

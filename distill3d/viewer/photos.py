@@ -61,4 +61,5 @@ def frusta_of(dataset: Dataset) -> tuple[tuple[Frustum, ...], Photos]:
 def camera_message(camera: Cameras) -> Camera:
     """One camera, of batch shape (), as the protocol has it."""
     numbers = camera.world_to_camera.double().flatten().tolist()
-    return Camera(tuple(numbers), *camera.intrinsics.tolist(), camera.width, camera.height)
+    fx, fy, cx, cy = camera.intrinsics.tolist()
+    return Camera(tuple(numbers), fx, fy, cx, cy, camera.width, camera.height)

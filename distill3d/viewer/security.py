@@ -7,13 +7,14 @@ rebinding), also fetch from it: the first says so in Origin, the second in Host,
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+AUTHORITY = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = "; ".join(
     [
@@ -69,15 +70,9 @@ class Gate:
 
 
 def host_of(authority: str) -> str | None:
-    """The host in `host:port`, in lower case and without brackets; None if it is anything else as well."""
-    try:
-        parts = urlsplit(f"//{authority}")
-        port = parts.port
-    except ValueError:
-        return None
-    bracketed = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    whole = bracketed if port is None else f"{bracketed}:{port}"
-    return parts.hostname if whole == authority.lower() else None
+    """The host in `host` or `host:port`, in lower case and without brackets; None if it is anything else."""
+    found = AUTHORITY.fullmatch(authority.lower())
+    return (found["name"] or found["address"]) if found else None
 
 
 def is_loopback(host: str) -> bool:

@@ -52,8 +52,8 @@ def _put(stage: Stage, path: Path, name: str) -> None:
     newest = watched.newest()
     if newest is None:
         raise UserError(f"{folder} holds no scene yet; wait for its first checkpoint, or --resume the run")
-    scene, step = watched.open(newest[0])
-    shown.at = (str(newest[0]), newest[1])
+    scene, step = watched.open(newest)
+    shown.at = (str(newest), newest.stat().st_mtime)
     psnr, ssim = watched.measured()
     stage.runs.append(shown)
     shown.layer = stage.add(Entry(name, show(scene), psnr, ssim, number, step))

@@ -71,14 +71,12 @@ class Watched:
         step = self.lines[-1].step if self.lines else 0
         return Standing(state, step, self.steps, tuple(Snapshots(self.folder).paths()), sentence)
 
-    def newest(self) -> tuple[Path, float] | None:
-        """The file that shows the run as it is, and when it was written; None if there is none yet."""
+    def newest(self) -> Path | None:
+        """The file that shows the run as it is; None if there is none yet."""
         snapshots = list(Snapshots(self.folder).paths().values())
         finished = [self.folder / name for name in files.SCENES] if Folder(self.folder).finished else []
-        for path in (*finished, *snapshots[-1:], self.folder / "checkpoint.pt"):
-            if path.is_file():
-                return path, path.stat().st_mtime
-        return None
+        candidates = (*finished, *snapshots[-1:], self.folder / "checkpoint.pt")
+        return next((path for path in candidates if path.is_file()), None)
 
     def open(self, path: Path) -> tuple[Scene, int | None]:
         """The scene in one of the run's files, and after which step it stood so."""

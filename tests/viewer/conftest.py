@@ -120,21 +120,19 @@ def talking(server: Server, **headers: Any) -> Iterator[Talk]:
 Serve = Callable[..., Server]
 
 
-@pytest.fixture
-def page_folder(tmp_path: Path) -> Path:
-    """The built page, or one that stands for it where the built one does not matter."""
-    folder = tmp_path / "static"
-    folder.mkdir()
+def stand_in(folder: Path) -> Path:
+    """A page in `folder` that stands for the built one where that does not matter."""
     (folder / "index.html").write_text('<!doctype html><script src="./app.js"></script>')
     (folder / "app.js").write_text("")
     return folder
 
 
 @pytest.fixture
-def serve(page_folder: Path) -> Iterator[Serve]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """`serve(*paths, …)` is a running server with these scenes; closed at the end of the test."""
+    page = stand_in(tmp_path_factory.mktemp("static"))
     with _closing() as open_server:
-        yield lambda *paths, **options: open_server(set_stage(paths, **options), static=page_folder)
+        yield lambda *paths, **options: open_server(set_stage(paths, **options), static=page)
 
 
 @pytest.fixture
