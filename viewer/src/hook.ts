@@ -73,13 +73,14 @@ function settled({ scene, stage, server }: Context): boolean {
   );
 }
 
-/** Draws until nothing changes any more. */
+/** Draws until nothing changes any more; waits while splats are sorted, for every picture would stand in the way. */
 export async function settle(context: Context, withinMs = 30000): Promise<void> {
+  const { stage } = context;
   const until = performance.now() + withinMs;
   for (let quiet = 0; quiet < 2; ) {
     if (performance.now() > until) throw new Error('the picture did not settle');
-    context.stage.draw();
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    if (!stage.panes.some((pane) => pane.place && pane.spark.sorting)) stage.draw();
+    await new Promise((resolve) => setTimeout(resolve, 20));
     quiet = settled(context) ? quiet + 1 : 0;
   }
 }
