@@ -33,7 +33,9 @@ FLOORS = [
     ["objectives", "teachers", "conversions", "lift", "formats"],
     ["chamfer", "lpips"],
     ["comparison"],
-    ["bench", "files", "pictures", "runs", "viewer"],
+    ["bench", "files", "pictures", "runs"],
+    # it opens the files and the folders of runs that it shows
+    ["viewer"],
     ["commands"],
     ["__main__"],
 ]
@@ -51,8 +53,10 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
-    # a mesh goes to trimesh with its texture, which is a picture of PIL there
-    "PIL": ("pictures", "data", "formats", "bench", "representations"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there; frames go to browsers as JPEG
+    "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
+    "starlette": ("viewer",),
+    "uvicorn": ("viewer",),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

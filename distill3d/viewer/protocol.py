@@ -18,8 +18,8 @@ of 32 bytes, little endian, told apart by its first byte: `FrameHeader` (1: a pi
 
 A conversation:
     page                                 server
-    Hello                                Welcome (layers, frusta, what to compare), Run and Metrics of each run;
-                                         or Problem and a close code (see below)
+    Hello                                Welcome (layers, frusta, what to compare), then Run and Metrics of
+                                         each run; or Problem and a close code (see below)
     RequestFrame(seq, pane, layer, …)    a FrameHeader message with the same seq, coarse to fine until `last`
     RequestDifference(seq, …)            Scores, then a FrameHeader message of kind 2
     RequestProperty, RequestQuery        an ArrayHeader message
@@ -35,8 +35,8 @@ request of a page is rendered at a time.
 
 Coordinates: the world is right-handed with +z up; objects face +x. Cameras are OpenCV's (x right, y down,
 z forward) with pixel centres at +0.5. An asset's coordinates are those of the world less `Layer.offset`, so
-that half floats do. glTF and OBJ are +y up and face +z: what is (x, y, z) in the world is (y, z, x) in a .glb,
-which the page turns back, one of the server's like one that is dropped. A page that has moved a layer by
+that half floats do. glTF and OBJ are +y up and face +z: what is (x, y, z) in the world is (y, z, x) in a
+.glb, which the page turns back, one of ours like one that is dropped. A page that has moved a layer by
 x ↦ s R x + t asks for the layer with the camera it would have in the layer's own world: rotation W R,
 translation (W t + w) / s; depth in the answer is then times s.
 
@@ -68,7 +68,7 @@ blends, in colours."""
 Action = Literal["pause", "resume", "stop"]
 State = Literal["training", "paused", "stopped", "finished", "failed"]
 Shown = Literal["splats", "mesh", "frames"]
-"""Drawn in the page from .ply or .spz bytes, or from .glb bytes; or rendered by the server."""
+"""Drawn in the page from .ply bytes, or from .glb bytes; or rendered by the server."""
 Vector = tuple[float, float, float]
 Matrix = tuple[float, ...]
 """4 x 4, row by row."""
@@ -109,7 +109,7 @@ class Layer:
     shown: Shown
     asset: str | None
     """What /asset/<id> has; None if shown as frames."""
-    format: Literal["ply", "spz", "glb"] | None
+    format: Literal["ply", "glb"] | None
     asset_bytes: int
     offset: Vector
     """Where the asset's origin is in the world."""

@@ -41,7 +41,7 @@ export interface Layer {
   kind: string;
   shown: "splats" | "mesh" | "frames";
   asset: string | null;
-  format: "ply" | "spz" | "glb" | null;
+  format: "ply" | "glb" | null;
   asset_bytes: number;
   offset: [number, number, number];
   centre: [number, number, number];
