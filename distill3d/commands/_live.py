@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from distill3d.errors import Stopped
 
@@ -21,6 +21,7 @@ FAREWELL_S = 0.5
 LOOK_EVERY_S = 0.1
 
 
+@runtime_checkable
 class Onlooker(Protocol):
     """Told how a run goes."""
 
