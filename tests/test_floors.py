@@ -38,7 +38,7 @@ FLOORS = [
     ["comparison"],
     ["fidelity"],
     ["files", "pictures", "runs"],
-    # a benchmark opens the scenes that come with the sources
+    # a benchmark opens the scenes that come with the sources; the viewer the files and folders of runs it shows
     ["bench", "viewer"],
     ["commands"],
     ["__main__"],
@@ -59,8 +59,10 @@ ONLY_IN = {
     "fast_simplification": ("conversions",),
     "xatlas": ("conversions",),
     "safetensors": ("formats",),
-    # a mesh goes to trimesh with its texture, which is a picture of PIL there
-    "PIL": ("pictures", "data", "formats", "bench", "representations"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there; frames go to browsers as JPEG
+    "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
+    "starlette": ("viewer",),
+    "uvicorn": ("viewer",),
     "rich": ("commands",),
     "tyro": ("commands",),
 }
