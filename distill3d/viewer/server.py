@@ -157,11 +157,11 @@ def _pages(static: Path) -> dict[str, bytes]:
 
 
 def _bound(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise UserError(f"port {port} is none; expected 0 (any that is free) to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=128)
-    except OverflowError as error:
-        raise UserError(f"port {port} is none; expected 0 (any that is free) to 65535") from error
     except OSError as error:
         raise UserError(
             f"port {port} of {host} cannot be had ({error.strerror or error}); "

@@ -137,4 +137,4 @@ def _parameters(scene: Scene) -> int:
 
 
 def _not_finite(count: int, what: str) -> str:
-    return f"{count} {what} are not finite numbers and cannot be shown; train it again" if count else ""
+    return f"{count} of its {what} are not finite and cannot be shown; train it again" if count else ""

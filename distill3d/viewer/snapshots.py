@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill3d import files
+from distill3d.runs import SNAPSHOTS
 from distill3d.scene import Scene
 
-FOLDER = "snapshots"
 KEPT = 40
 SHARE = 0.05
 """Of the time of a run that may go into snapshots."""
@@ -32,13 +32,13 @@ class Snapshots:
 
     def paths(self) -> dict[int, Path]:
         """The files by their steps, in order."""
-        found = (self.folder / FOLDER).glob("*.safetensors")
+        found = (self.folder / SNAPSHOTS).glob("*.safetensors")
         return dict(sorted((int(p.stem), p) for p in found if p.stem.isdecimal()))
 
     def add(self, step: int, steps: int, scene: Scene) -> None:
         """Keep the scene as it is after `step` of `steps`, and forget the one before if it is not needed."""
         earlier = list(self.paths())
-        (self.folder / FOLDER).mkdir(exist_ok=True)
+        (self.folder / SNAPSHOTS).mkdir(exist_ok=True)
         files.save(scene, self._path(step))
         apart = max(1, steps // KEPT)
         if len(earlier) > 1 and earlier[-1] // apart == earlier[-2] // apart:
@@ -51,7 +51,7 @@ class Snapshots:
                 path.unlink(missing_ok=True)
 
     def _path(self, step: int) -> Path:
-        return self.folder / FOLDER / f"{step:06d}.safetensors"
+        return self.folder / SNAPSHOTS / f"{step:06d}.safetensors"
 
 
 class Pace:
