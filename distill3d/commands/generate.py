@@ -48,7 +48,10 @@ GRAMMAR = Grammar(
         "scene": ("representations", SCENE),
         "prior": ("priors", PRIOR),
     },
-    {"rig": ("rig.py", "Rig", "how the cameras are drawn")},
+    {
+        "rig": ("rig.py", "Rig", "how the cameras are drawn"),
+        "regularise": ("regularised.py", "Regularise", "weights of regularisers, 0 is without"),
+    },
 )
 
 
@@ -88,6 +91,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     import torch
 
     from distill3d.camera import turntable
+    from distill3d.regularised import Regularise
     from distill3d.rig import Rig
     from distill3d.teachers.score import Score
 
@@ -106,10 +110,12 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kinds["scene"].start(seed=options.seed, **dataclasses.asdict(options.scene_options))
         else:
             student = kinds["scene"].from_state(checkpoint.state["student"])
+        student = Regularise(**dataclasses.asdict(options.regularise_options)).of(student)
     return Parts(student, Score(prior, objective, options.prompt), source)
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._results import write_results
 
-    write_results(options, run, parts.student, parts.teacher.prior, seconds)  # type: ignore[attr-defined]
+    student = getattr(parts.student, "scene", parts.student)
+    write_results(options, run, student, parts.teacher.prior, seconds)  # type: ignore[attr-defined]
