@@ -29,8 +29,8 @@ FLOORS = [
     ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
-    # what is distilled may be made of scenes: with penalties beside their own
-    ["fakes", "judges", "regularised"],
+    # what is distilled may be made of scenes: several together, or one with more penalties than its own
+    ["fakes", "judges", "particles", "regularised"],
     ["objectives", "teachers", "conversions", "lift", "formats"],
     ["chamfer", "lpips"],
     ["comparison"],
