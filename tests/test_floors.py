@@ -29,7 +29,8 @@ FLOORS = [
     ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
-    ["fakes", "judges"],
+    # what is distilled may be made of scenes: several together, or one with more penalties than its own
+    ["fakes", "judges", "particles", "regularised"],
     ["objectives", "teachers", "conversions", "lift", "formats", "target"],
     ["targets"],
     # a start and a teacher make a conversion
