@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from distill3d.formats import (
     checkpoint,
     checkpoint_gaussians,
     instant_ngp,
+    lost,
     ply_compressed,
     ply_gaussians,
     safetensors_scene,
@@ -116,7 +117,8 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
 def save(scene: Scene, path: Path | str) -> None:
     """Write `scene` as .safetensors (any kind) or in a format of its kind (`WRITERS`, `MESHES`).
 
-    All or nothing, in one file; a textured .obj has its material and its picture beside it.
+    All or nothing, in one file; a textured .obj has its material and its picture beside it. What a format
+    cannot hold is left out with a warning, `errors.Lost`.
     """
     path = Path(path)
     kind, suffix = kind_of(scene), suffix_of(path)
@@ -127,9 +129,12 @@ def save(scene: Scene, path: Path | str) -> None:
     if suffix == OURS:
         atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
     elif kind == "mesh":
-        save_mesh(scene.as_trimesh(), path)  # pyright: ignore[reportCallIssue]
+        mesh = scene.as_trimesh()  # pyright: ignore[reportCallIssue]
+        save_mesh(mesh, path, without=lost.of_scene_as_mesh(scene))
     else:
-        atomic.write(path, WRITERS[suffix](scene.state_dict()))
+        state = scene.state_dict()
+        atomic.write(path, WRITERS[suffix](state))
+        lost.say(path, lost.of_gaussians(state, suffix))
 
 
 def suffix_of(path: Path) -> str:
@@ -137,23 +142,30 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
 
 
-def load_cameras(path: Path | str) -> Cameras:
-    """The cameras of a transforms.json, or of a snapshot of instant-ngp."""
+def load_cameras(path: Path | str, scene: Scene | None = None) -> Cameras:
+    """The cameras of a transforms.json, or of a snapshot of instant-ngp, in our world.
+
+    Those of a transforms.json stand in the world that `scene` was made from, where it knows one; those of a
+    snapshot in the world in which it opens.
+    """
     path = Path(path)
     data = _read(path)
     with _naming(path):
-        return (instant_ngp.cameras if path.suffix.lower() in instant_ngp.SUFFIXES else transforms_json.read)(
-            data
-        )
+        if path.suffix.lower() in instant_ngp.SUFFIXES:
+            return instant_ngp.cameras(data)
+        return transforms_json.read(data, scene.scene_transform if scene else None, path.parent)
 
 
-def save_cameras(cameras: Cameras, path: Path | str) -> None:
-    """Write cameras [N] as a transforms.json."""
-    atomic.write(Path(path), transforms_json.write(cameras))
+def save_cameras(cameras: Cameras, path: Path | str, scene: Scene | None = None) -> None:
+    """Write cameras [N] of our world as a transforms.json, in the world that `scene` was made from."""
+    atomic.write(Path(path), transforms_json.write(cameras, scene.scene_transform if scene else None))
 
 
-def save_mesh(mesh: Trimesh, path: Path | str) -> None:
-    """Write a triangle mesh as .glb, .obj (a texture beside it), .ply, .stl or .off."""
+def save_mesh(mesh: Trimesh, path: Path | str, *, without: Sequence[str] = ()) -> None:
+    """Write a triangle mesh as .glb, .obj (a texture beside it), .ply, .stl or .off.
+
+    without: what the mesh lacks already of the scene that it shows, in the words of `formats.lost`.
+    """
     from distill3d.formats import mesh as mesh_format
 
     path = Path(path)
@@ -161,6 +173,7 @@ def save_mesh(mesh: Trimesh, path: Path | str) -> None:
     for name, picture_or_material in beside:
         atomic.write(path.with_name(name), picture_or_material)
     atomic.write(path, data)
+    lost.say(path, [*without, *lost.of_mesh(mesh, path.suffix.lower())])
 
 
 def kind_of(scene: Scene) -> str:

@@ -12,6 +12,7 @@ from distill3d import files
 from distill3d.conversions.moved import moved, turn
 from distill3d.conversions.scene_to_mesh import scene_to_mesh
 from distill3d.errors import UserError, given_by_user
+from distill3d.formats import lost
 from distill3d.formats.mesh import TURNED
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
@@ -56,7 +57,10 @@ def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
         mesh = scene.as_trimesh() if whole else scene_to_mesh(scene, resolution=options.resolution)
     if to_frame is not None:
         mesh.apply_transform(to_frame.numpy())
-    files.save_mesh(mesh, options.out)
+    without = [
+        thing for thing in lost.of_scene_as_mesh(scene) if options.frame != "source" or thing != lost.SOURCE
+    ]
+    files.save_mesh(mesh, options.out, without=without)
     return f"{len(mesh.faces)} triangles, "
 
 

@@ -42,7 +42,7 @@ class Options:
     against: _flags.File = None
     """Another scene to compare with."""
     cameras: _flags.File = None
-    """With --against: a transforms.json to compare from, instead of 24 cameras around."""
+    """With --against: a transforms.json to compare from, instead of 24 cameras around; as for render."""
     size: int = 128
     """With --against and no --cameras: side of the pictures in pixels."""
     resolution: int = 64
