@@ -39,6 +39,9 @@ class Options:
     depend on the view turn too."""
     scene_frame: Up = "z-up"
     """Which way is up in SCENE, a file of Gaussians or surfels that another program has written."""
+    source_scale: float = 0.0
+    """What the trainer of a field has multiplied its photographs' positions by, where its file does not say:
+    torch-ngp's --scale, and PVD's. 0: as in the file, else 0.33 and 0.8, as they do by default."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +57,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f'cannot export to "{options.out.name}"; expected a name ending in {known}')
 
     from distill3d.commands import _export
+    from distill3d.commands._source_scale import load_scaled
 
-    content = _export.write(files.load(options.scene), options, suffix)
+    content = _export.write(load_scaled(options.scene, options.source_scale), options, suffix)
     print(f"{options.out}  ({content}{options.out.stat().st_size / 1e6:.1f} MB)")
     return 0

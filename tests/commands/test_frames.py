@@ -203,7 +203,7 @@ def test_blenders_cameras_have_the_size_of_their_pictures(distill3d: Run, tmp_pa
 
 
 def test_what_nerfstudio_has_applied_to_the_world_is_undone(distill3d: Run, data: Path) -> None:
-    """The same photographs in a world that was turned, scaled and shifted, with a note, are the same dataset."""
+    """Photographs in a world that was turned, scaled and shifted, with a note, are the same dataset."""
     listed = data / "transforms.json"
     content = json.loads(listed.read_text())
     before = open_dataset(data)
