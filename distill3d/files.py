@@ -13,10 +13,10 @@ from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.formats import (
-    checkpoint,
     checkpoint_gaussians,
     instant_ngp,
     lost,
+    nerfstudio,
     ply_compressed,
     ply_gaussians,
     safetensors_scene,
@@ -64,6 +64,8 @@ def load(path: Path | str) -> Scene:
             return instant_ngp.read(data)
         if torch_ngp.found_in(data):
             return torch_ngp.read(data)
+        if nerfstudio.found_in(data):
+            return nerfstudio.read(data, path.parent)
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
@@ -98,11 +100,6 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
         return ply_compressed.read if ply_compressed.found_in(data) else ply_gaussians.read
     if data.startswith((spz.MAGIC, spz.GZIP)):
         return spz.read
-    if checkpoint.names(data, "_model.field."):
-        raise UserError(
-            "a field of nerfstudio, whose space is contracted, which no field here holds; render it there "
-            "and fit the pictures (distill3d fit), or give splatfacto's checkpoint"
-        )
     if data.startswith(b"PK"):
         return sog.read if path.suffix == ".sog" else checkpoint_gaussians.read
     if path.suffix == ".splat":
@@ -110,7 +107,7 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
     raise UserError(
         "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
         "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a field (.ingp, .msgpack, "
-        "torch-ngp's .pth), a .safetensors of ours, or a run's folder"
+        "torch-ngp's .pth, nerfacto's .ckpt), a .safetensors of ours, or a run's folder"
     )
 
 

@@ -51,6 +51,8 @@ ONLY_IN = {
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
     "safetensors": ("formats",),
+    # nerfstudio keeps a checkpoint's settings in YAML
+    "yaml": ("formats",),
     # a mesh goes to trimesh with its texture, which is a picture of PIL there
     "PIL": ("pictures", "data", "formats", "bench", "representations"),
     "rich": ("commands",),

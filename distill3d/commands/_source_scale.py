@@ -18,8 +18,8 @@ def load_scaled(path: Path, scale: float) -> Scene:
     if scale:
         if not isinstance(scene, Placed):
             raise UserError(
-                f"--source-scale was given and {path} holds {files.kind_of(scene)}, which needs none; leave it "
-                "away"
+                f"--source-scale was given and {path} holds {files.kind_of(scene)}, which needs none; "
+                "leave it away"
             )
         scene.set_source_scale(scale)
     return scene
