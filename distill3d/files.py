@@ -11,9 +11,11 @@ from torch import Tensor
 
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
-from distill3d.errors import UserError
+from distill3d.conversions.moved import moved, turn
+from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
     checkpoint_gaussians,
+    glb_gaussians,
     instant_ngp,
     lost,
     nerfstudio,
@@ -26,6 +28,7 @@ from distill3d.formats import (
     torch_ngp,
     transforms_json,
 )
+from distill3d.representations._primitives import Primitives
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
@@ -41,8 +44,11 @@ WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".splat": splat.write,
     ".pt": checkpoint_gaussians.write_gsplat,
     ".ckpt": checkpoint_gaussians.write_splatfacto,
+    ".gaussians.glb": glb_gaussians.write,
 }
 """Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
+Y_UP = (".gaussians.glb",)
+"""Those of them whose world is +y up."""
 MESHES = (".glb", ".obj", ".ply", ".stl", ".off")
 """Formats that hold meshes or points; .ply is told from Gaussians by its header."""
 OURS = ".safetensors"
@@ -66,15 +72,21 @@ def load(path: Path | str) -> Scene:
             return torch_ngp.read(data)
         if nerfstudio.found_in(data):
             return nerfstudio.read(data, path.parent)
+        if glb_gaussians.found_in(data):
+            state, placed = glb_gaussians.read(data)
+            with given_by_user():
+                return moved(_primitives(state), turn("y-up", "z-up") @ placed)
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
 
 
-def _primitives(state: dict[str, Tensor]) -> Scene:
+def _primitives(state: dict[str, Tensor]) -> Primitives:
     """Gaussians, or surfels where there are two scales, with all that their file says of them."""
     kind = _kind("surfels" if state["log_scales"].shape[1] == 2 else "gaussians")
-    return kind.from_state(state)
+    scene = kind.from_state(state)
+    assert isinstance(scene, Primitives)
+    return scene
 
 
 def _holds_gaussians(data: bytes) -> bool:
@@ -129,7 +141,8 @@ def save(scene: Scene, path: Path | str) -> None:
         mesh = scene.as_trimesh()  # pyright: ignore[reportCallIssue]
         save_mesh(mesh, path, without=lost.of_scene_as_mesh(scene))
     else:
-        state = scene.state_dict()
+        assert isinstance(scene, Primitives)
+        state = (moved(scene, turn("z-up", "y-up")) if suffix in Y_UP else scene).state_dict()
         atomic.write(path, WRITERS[suffix](state))
         lost.say(path, lost.of_gaussians(state, suffix))
 

@@ -35,10 +35,11 @@ def write(scene: Scene, options: Options, suffix: str) -> str:
     if options.scene_frame != "z-up":
         scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
     as_mesh = suffix != files.OURS if isinstance(scene, Mesh) else options.mesh or not fits
-    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options)
+    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options, suffix)
 
 
-def _write_scene(scene: Scene, options: Options) -> str:
+def _write_scene(scene: Scene, options: Options, suffix: str) -> str:
+    _check_turned(suffix in files.Y_UP, options, suffix)
     if options.frame != "z-up":
         scene = moved(_movable(scene, options), _to_frame(scene, options))
     if options.frame == "source":
@@ -48,9 +49,7 @@ def _write_scene(scene: Scene, options: Options) -> str:
 
 
 def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
-    turned = suffix.lstrip(".") in TURNED
-    if turned and options.frame not in ("z-up", "source"):
-        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
+    _check_turned(suffix.lstrip(".") in TURNED, options, suffix)
     to_frame = None if options.frame == "z-up" else _to_frame(scene, options)
     with given_by_user():
         whole = isinstance(scene, Mesh)
@@ -62,6 +61,11 @@ def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
     ]
     files.save_mesh(mesh, options.out, without=without)
     return f"{len(mesh.faces)} triangles, "
+
+
+def _check_turned(turned: bool, options: Options, suffix: str) -> None:
+    if turned and options.frame not in ("z-up", "source"):
+        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
 
 
 def _movable(scene: Scene, options: Options) -> Primitives:

@@ -19,9 +19,10 @@ class Options:
     """A scene as a file that other programs open; the suffix of --out says which. Nothing else is changed.
 
     .ply is the 3DGS layout for Gaussians and surfels, and a mesh for other scenes; .compressed.ply, .spz,
-    .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's. .glb
-    and .obj are meshes with their texture or with vertex colours, turned to +y up as their readers expect;
-    .stl and .off are shapes alone. .safetensors is our own format, for every kind of scene.
+    .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's, and
+    .gaussians.glb is glTF with KHR_gaussian_splatting. .glb and .obj are meshes with their texture or with
+    vertex colours, turned to +y up as their readers expect; .stl and .off are shapes alone. .safetensors is
+    our own format, for every kind of scene.
     """
 
     scene: _flags.SceneWord

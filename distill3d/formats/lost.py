@@ -36,6 +36,7 @@ GAUSSIANS = {
     ".splat": Holds(degree=0),
     ".pt": Holds(),
     ".ckpt": Holds(),
+    ".gaussians.glb": Holds(source=True, antialiased=True),
 }
 TEXTURES, COLOURS = (".glb", ".obj"), (".glb", ".obj", ".ply")
 """Formats of meshes that hold a texture, and colours at vertices."""
