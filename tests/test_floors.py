@@ -39,7 +39,7 @@ FLOORS = [
     ["comparison"],
     ["fidelity"],
     ["files", "pictures", "runs"],
-    # a benchmark opens the scenes that come with the sources; the viewer the files and folders of runs it shows
+    # a benchmark opens the scenes that come with the sources; the viewer what is to be looked at
     ["bench", "viewer"],
     ["commands"],
     ["__main__"],
@@ -64,6 +64,8 @@ ONLY_IN = {
     "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
     "starlette": ("viewer",),
     "uvicorn": ("viewer",),
+    # nerfstudio keeps a checkpoint's settings in YAML
+    "yaml": ("formats",),
     "rich": ("commands",),
     "tyro": ("commands",),
 }
