@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from distill3d import machine
 from distill3d.conversions.field_of import field_of
 from distill3d.conversions.inherited import comparable, look_into
 from distill3d.conversions.routes import FAMILIES, Route
@@ -59,8 +60,19 @@ class InTurn:
             lesson.load_state_dict(state[str(i)])
 
 
+def check_memory(target: Target, kind: str) -> None:
+    """A ValueError with a sentence if a scene of this size is more than the machine has room for."""
+    free, needed = machine.free_bytes(), target.bytes()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{kind} of this size needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
+            f"free; ask for less with {target.smaller}"
+        )
+
+
 def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
     """A scene of `kind` that shows as much of `source` as can be had without learning."""
+    check_memory(target, kind)
     known = field_of(source) if FAMILIES.get(kind, "field") == "field" else source
     student = target.start(known, seed=seed)
     student.scene_transform.copy_(source.scene_transform)

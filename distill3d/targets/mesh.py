@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from distill3d.conversions.scene_to_textured_mesh import scene_to_textured_mesh
 from distill3d.scene import Scene
@@ -20,9 +20,14 @@ PRESETS = {
 class ToMesh(Target):
     """Triangles in a texture, around what a scene shows."""
 
+    smaller: ClassVar[str] = "--to.resolution or --to.texture-px"
     triangles: Annotated[int, "about how many"] = 20000
     texture_px: Annotated[int, "side of the texture in pixels"] = 1024
     resolution: Annotated[int, "voxels along each side of the volume that the surface is taken from"] = 128
+
+    def bytes(self) -> int:
+        """The volume, its pictures and the texture, with what is known of every voxel and texel."""
+        return 150 * self.resolution**3 + 400 * self.texture_px**2 + 1000 * self.triangles
 
     def start(self, source: Scene, *, seed: int) -> Scene:
         return scene_to_textured_mesh(source, **asdict(self))

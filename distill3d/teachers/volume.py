@@ -51,10 +51,10 @@ class Stage:
 STAGED = (
     Stage(0.07, features=1.0, density=1.0),
     Stage(0.25, features=1.0, density=1.0, colour=1.0),
-    Stage(1.0, features=0.1, density=0.1, colour=0.1, rays=3.0),
+    Stage(1.0, features=1.0, density=1.0, colour=1.0, rays=30.0),
 )
 """PVD's stages end at 0.07 and 0.17 of the run."""
-JOINT = (Stage(1.0, features=0.1, density=0.1, colour=0.1, rays=3.0),)
+JOINT = (Stage(1.0, features=1.0, density=1.0, colour=1.0, rays=30.0),)
 """All at once, as in PVD-AL."""
 
 
