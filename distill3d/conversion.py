@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +14,18 @@ from distill3d.conversions.routes import FAMILIES, Route
 from distill3d.distill import Lesson, Pictures, Told
 from distill3d.field import Field
 from distill3d.moment import Moment
-from distill3d.rig import Rig
 from distill3d.scene import Scene
 from distill3d.target import Target
 from distill3d.teachers.rays import Evenly, Hardest, RaySource
+from distill3d.teachers.scene import AROUND, SceneTeacher
 from distill3d.teachers.volume import Volume
 
-AROUND = Rig(elevation_min_deg=-35.0, elevation_max_deg=80.0)
-"""From where sources are looked at: nobody knows where their photographs were taken."""
 VOLUME_SHARE = 0.5
 """Of a run that goes on with pictures."""
+
+
+ACTIVE = 0.5
+"""Share of the pictures that is drawn by what the student was worst at."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
 def lesson(source: Scene, student: Scene, route: Route, pace: Pace) -> Lesson:
     """What the student is taught by along a route."""
     parts = [
-        _volume(source, student, pace) if name == "volume" else _pictures(source, pace)
+        _volume(source, student, pace) if name == "volume" else _pictures(source, student, pace)
         for name in route.lessons
     ]
     return InTurn(list(zip((VOLUME_SHARE, 1.0)[-len(parts) :], parts, strict=True)) if parts else [])
@@ -98,8 +101,8 @@ def _volume(source: Scene, student: Scene, pace: Pace) -> Lesson:
     return Volume(teacher, rays, comparable=comparable(student, teacher))
 
 
-def _pictures(source: Scene, pace: Pace) -> Lesson:
-    from distill3d.teachers.scene import SceneTeacher
-
-    teacher = SceneTeacher(source)
-    return Pictures(teacher, teacher, pace.views, pace.size)
+def _pictures(source: Scene, student: Scene, pace: Pace) -> Lesson:
+    pixels = pace.views * pace.size**2
+    stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
+    teacher = SceneTeacher(source, stride=stride, active=ACTIVE if pace.active else 0.0)
+    return Pictures(teacher, teacher, pace.views, pace.size, teacher.want)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated, ClassVar
 
+from distill3d.conversions.mesh_to_mesh import mesh_to_mesh
 from distill3d.conversions.scene_to_textured_mesh import scene_to_textured_mesh
+from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.target import Target
 
@@ -30,4 +32,6 @@ class ToMesh(Target):
         return 150 * self.resolution**3 + 400 * self.texture_px**2 + 1000 * self.triangles
 
     def start(self, source: Scene, *, seed: int) -> Scene:
+        if isinstance(source, Mesh):
+            return mesh_to_mesh(source, triangles=self.triangles, texture_px=self.texture_px)
         return scene_to_textured_mesh(source, **asdict(self))
