@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from distill3d import machine
 from distill3d.conversions.field_of import field_of
 from distill3d.conversions.inherited import comparable, look_into
 from distill3d.conversions.routes import FAMILIES, Route
 from distill3d.distill import Lesson, Pictures, Told
 from distill3d.field import Field
 from distill3d.moment import Moment
-from distill3d.rig import Rig
 from distill3d.scene import Scene
 from distill3d.target import Target
 from distill3d.teachers.rays import Evenly, Hardest, RaySource
+from distill3d.teachers.scene import AROUND, SceneTeacher
 from distill3d.teachers.volume import Volume
 
-AROUND = Rig(elevation_min_deg=-35.0, elevation_max_deg=80.0)
-"""From where sources are looked at: nobody knows where their photographs were taken."""
 VOLUME_SHARE = 0.5
 """Of a run that goes on with pictures."""
+
+
+ACTIVE = 0.5
+"""Share of the pictures that is drawn by what the student was worst at."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,19 @@ class InTurn:
             lesson.load_state_dict(state[str(i)])
 
 
+def check_memory(target: Target, kind: str) -> None:
+    """A ValueError with a sentence if a scene of this size is more than the machine has room for."""
+    free, needed = machine.free_bytes(), target.bytes()
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{kind} of this size needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
+            f"free; ask for less with {target.smaller}"
+        )
+
+
 def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
     """A scene of `kind` that shows as much of `source` as can be had without learning."""
+    check_memory(target, kind)
     known = field_of(source) if FAMILIES.get(kind, "field") == "field" else source
     student = target.start(known, seed=seed)
     student.scene_transform.copy_(source.scene_transform)
@@ -70,7 +85,7 @@ def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
 def lesson(source: Scene, student: Scene, route: Route, pace: Pace) -> Lesson:
     """What the student is taught by along a route."""
     parts = [
-        _volume(source, student, pace) if name == "volume" else _pictures(source, pace)
+        _volume(source, student, pace) if name == "volume" else _pictures(source, student, pace)
         for name in route.lessons
     ]
     return InTurn(list(zip((VOLUME_SHARE, 1.0)[-len(parts) :], parts, strict=True)) if parts else [])
@@ -86,8 +101,8 @@ def _volume(source: Scene, student: Scene, pace: Pace) -> Lesson:
     return Volume(teacher, rays, comparable=comparable(student, teacher))
 
 
-def _pictures(source: Scene, pace: Pace) -> Lesson:
-    from distill3d.teachers.scene import SceneTeacher
-
-    teacher = SceneTeacher(source)
-    return Pictures(teacher, teacher, pace.views, pace.size)
+def _pictures(source: Scene, student: Scene, pace: Pace) -> Lesson:
+    pixels = pace.views * pace.size**2
+    stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
+    teacher = SceneTeacher(source, stride=stride, active=ACTIVE if pace.active else 0.0)
+    return Pictures(teacher, teacher, pace.views, pace.size, teacher.want)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -81,11 +81,13 @@ class Pictures:
     rig: CameraSource
     views: int
     size: int
+    want: Collection[str] = ()
+    """Channels that the teacher reads beside those that the student's own penalty does."""
 
     def __call__(self, student: Scene, moment: Moment) -> Told:
         side = resolution(self.size, moment.progress)
         cameras = self.rig.cameras(moment, views=self.views, width=side, height=side)
-        rendering = student.render(cameras, want=student.want(moment))
+        rendering = student.render(cameras, want={*student.want(moment), *self.want})
         loss = self.teacher(cameras, rendering, moment)
         penalty = student.penalty(cameras, rendering, moment)
         if penalty is not None:

@@ -14,9 +14,9 @@ import torch
 from distill3d.camera import Cameras
 from distill3d.chamfer import solid_likeness
 from distill3d.comparison import Comparison, compare
-from distill3d.conversion import AROUND
 from distill3d.moment import Moment
 from distill3d.scene import Scene
+from distill3d.teachers.scene import AROUND
 
 VIEWS = 24
 SEED = 20230

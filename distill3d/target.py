@@ -8,6 +8,7 @@ read without running the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from distill3d.scene import Scene
 
@@ -16,6 +17,9 @@ from distill3d.scene import Scene
 class Target:
     """A kind of scene, at a size."""
 
+    smaller: ClassVar[str] = ""
+    """The flag that makes it need less memory."""
+
     def start(self, source: Scene, *, seed: int) -> Scene:
         """A scene of this kind that shows as much of `source` as can be had without learning.
 
@@ -23,6 +27,6 @@ class Target:
         """
         raise TypeError(f"{type(self).__name__} starts nothing")
 
-    def parameters(self) -> int:
-        """How many numbers there will be to learn, for an estimate of memory."""
+    def bytes(self) -> int:
+        """About how much memory it takes to make and to teach a scene of this size."""
         raise TypeError(f"{type(self).__name__} does not know how large it is")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +62,13 @@ GRAMMAR = Grammar("convert", Options, {"to": ("targets", "gaussians")}, preset="
 class Conversion(Parts):
     """What a conversion is made of."""
 
+    given: Scene
+    """As it was opened."""
     source: Scene
+    """The same in the unit ball."""
     route: Route
+    seconds: float
+    """That the start took."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -98,13 +104,16 @@ def _resolve(options: Any) -> Any:
 
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d import conversion, files
+    from distill3d.conversions.centred import centred
     from distill3d.conversions.routes import route
 
-    source = files.load(options.source)
-    kind = files.kind_of(source)
+    begun = time.perf_counter()
+    given = files.load(options.source)
+    kind = files.kind_of(given)
     way = route(kind, options.to, "" if options.route == "auto" else options.route)
     target = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
     with given_by_user():
+        source = centred(given)
         if checkpoint is None:
             print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
             made = target(**dataclasses.asdict(options.to_options))
@@ -114,7 +123,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = of.from_state(checkpoint.state["student"])
         pace = conversion.Pace(options.rays, options.views, options.size, options.active)
         lesson = conversion.lesson(source, student, way, pace)
-    return Conversion(student, lesson, source, way)
+    return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
 
 
 def _finish(options: Any, run: Run, parts: Any, seconds: float) -> None:

@@ -8,8 +8,6 @@ on both sides.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,11 +15,11 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool3d, grid_sample
 
-from distill3d.conversions._closest import Places, Surface
+from distill3d.conversions._closest import Surface
+from distill3d.conversions._colours import colours_at
 from distill3d.conversions._inside import inside
 from distill3d.field import CELLS, Field
 from distill3d.fusion import voxel_centres
-from distill3d.ops.texture import bilinear, mip_levels
 from distill3d.representations.mesh import Mesh
 
 BAND_VOXELS = 2
@@ -104,7 +102,7 @@ def _grid(mesh: Mesh, resolution: int) -> Float[Tensor, "4 N N N"]:
 
     exact = np.zeros((resolution, resolution, resolution, 4), np.float32)
     exact[band, 0] = np.linalg.norm(places.points - at, axis=1)
-    exact[band, 1:] = _colours(mesh, places, voxel)
+    exact[band, 1:] = colours_at(mesh, places, spacing=voxel).numpy()
     solid = inside(surface.triangles, resolution)
     sheet = np.zeros_like(solid)
     sheet[band] = _sheets(surface.triangles, solid)[places.triangle]
@@ -140,27 +138,3 @@ def _sheets(
 def _voxels(points: Float[np.ndarray, "*P 3"], resolution: int) -> Int[np.ndarray, "*P 3"]:
     """The voxels that points lie in, or the nearest ones."""
     return ((points + 1) * (resolution / 2)).astype(np.int64).clip(0, resolution - 1)
-
-
-def _colours(mesh: Mesh, places: Places, voxel: float) -> Float[np.ndarray, "P 3"]:
-    """What the mesh looks like at places on it, at the sharpness of voxels."""
-    colours = mesh.colour_logits.sigmoid().cpu()
-    if not hasattr(mesh, "uv"):
-        return places.of(colours.numpy(), mesh.faces.cpu().numpy())
-    uv, indices = mesh.uv.cpu(), mesh.uv_indices.cpu()
-    levels = mip_levels(colours[None])
-    level = min(max(round(math.log2(voxel / _texel(mesh))), 0), len(levels) - 1)
-    at = torch.from_numpy(places.of(uv.numpy(), indices.numpy())).float()
-    return bilinear(levels[level][0], at[None])[0].numpy()
-
-
-def _texel(mesh: Mesh) -> float:
-    """The side of a texel on the surface, in world units, in the mean."""
-
-    def doubled(points: Tensor) -> float:
-        sides = points[:, 1:] - points[:, :1]
-        return float(torch.linalg.cross(sides[:, 0], sides[:, 1]).norm(dim=-1).sum())
-
-    uv = mesh.uv[mesh.uv_indices.long()]
-    texels = doubled(torch.nn.functional.pad(uv, (0, 1))) * mesh.colour_logits.shape[:2].numel()
-    return math.sqrt(doubled(mesh.vertices()[mesh.faces.long()]) / max(texels, 1.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from distill3d.camera import orbit
 from distill3d.conversions.field_of import field_of
@@ -14,6 +15,8 @@ from distill3d.field import Field
 from distill3d.scene import Scene, Seen
 from distill3d.target import Target
 
+LESSON_BYTES = 300_000_000
+"""Of points and what is known of them in a step of the usual size."""
 NOWHERE = Seen(orbit(torch.zeros(1), 0.0, width=1, height=1))
 """No photographs: fields that are made for them start alike."""
 
@@ -32,3 +35,12 @@ class FieldTarget(Target):
 
     def fresh(self, seed: int) -> Field:
         raise TypeError(f"{type(self).__name__} makes no field")
+
+    def parameters(self) -> int:
+        """How many numbers it learns in the end; nothing is made for it."""
+        with FakeTensorMode():
+            return sum(parameter.numel() for parameter in self.fresh(0).parameters())
+
+    def bytes(self) -> int:
+        """The numbers, their gradients and Adam's two moments, and what a step of a lesson holds."""
+        return 16 * self.parameters() + LESSON_BYTES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from distill3d.field import Field
 from distill3d.representations.hash_grid import HashGrid
@@ -38,6 +38,7 @@ PRESETS = {
 class ToHashGrid(FieldTarget):
     """A multiresolution hash grid with two small networks."""
 
+    smaller: ClassVar[str] = "--to.log2-entries"
     levels: Annotated[int, "resolutions of the grid"] = 10
     log2_entries: Annotated[int, "base-2 logarithm of the most entries of a level"] = 15
     coarsest: Annotated[int, "entries along each side of the coarsest level"] = 8

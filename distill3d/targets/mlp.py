@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from distill3d.field import Field
 from distill3d.representations.mlp import Mlp
@@ -31,6 +31,7 @@ PRESETS = {
 class ToMlp(FieldTarget):
     """A perceptron from coordinates to density and colour."""
 
+    smaller: ClassVar[str] = "--to.width"
     frequencies: Annotated[int, "octaves of sines and cosines of the coordinates"] = 6
     width: Annotated[int, "width of the network"] = 64
     layers: Annotated[int, "hidden layers of the network"] = 3

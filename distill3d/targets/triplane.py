@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, ClassVar
 
 from distill3d.field import Field
+from distill3d.representations._upsampling import COARSE
 from distill3d.representations.triplane import Triplane
 from distill3d.targets._field import NOWHERE, FieldTarget
 
@@ -28,6 +29,7 @@ PRESETS = {
 class ToTriplane(FieldTarget):
     """Features on three planes, which start coarse, and a small decoder."""
 
+    smaller: ClassVar[str] = "--to.resolution"
     resolution: Annotated[int, "entries along each side of a plane, in the end"] = 96
     channels: Annotated[int, "features of each entry"] = 16
     width: Annotated[int, "width of the networks"] = 32
@@ -35,3 +37,7 @@ class ToTriplane(FieldTarget):
 
     def fresh(self, seed: int) -> Field:
         return Triplane.from_photographs(NOWHERE, seed=seed, **asdict(self))  # pyright: ignore[reportReturnType]
+
+    def parameters(self) -> int:
+        """Those of a field that starts as fine as this one ends."""
+        return FieldTarget.parameters(replace(self, resolution=COARSE * self.resolution))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, ClassVar
 
 from distill3d.field import Field
+from distill3d.representations._upsampling import COARSE
 from distill3d.representations.vm import Vm
 from distill3d.targets._field import NOWHERE, FieldTarget
 
@@ -37,6 +38,7 @@ PRESETS = {
 class ToVm(FieldTarget):
     """Sums of planes times lines, which start coarse."""
 
+    smaller: ClassVar[str] = "--to.resolution"
     resolution: Annotated[int, "entries along each side of a plane, in the end"] = 96
     density_rank: Annotated[int, "components of density in each direction"] = 8
     colour_rank: Annotated[int, "components of colour in each direction"] = 16
@@ -45,3 +47,7 @@ class ToVm(FieldTarget):
 
     def fresh(self, seed: int) -> Field:
         return Vm.from_photographs(NOWHERE, seed=seed, **asdict(self))  # pyright: ignore[reportReturnType]
+
+    def parameters(self) -> int:
+        """Those of a field that starts as fine as this one ends."""
+        return FieldTarget.parameters(replace(self, resolution=COARSE * self.resolution))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from distill3d.conversions.field_of import field_of
 from distill3d.conversions.inherited import inherit
@@ -32,6 +32,7 @@ PRESETS = {
 class ToVoxels(FieldTarget):
     """A dense grid over the cube, looked up in the source to start with."""
 
+    smaller: ClassVar[str] = "--to.resolution"
     resolution: Annotated[int, "grid points along each side"] = 96
     degree: Annotated[int, "of the spherical harmonics of colours"] = 1
     coarser: Annotated[int, "so many times fewer grid points for degree 1 and more"] = 2
