@@ -98,8 +98,13 @@ export class Viewpoint {
   /** Stand exactly where an OpenCV camera stands, its roll included. */
   setWorldToCamera(rows: readonly number[]): void {
     if (rows.length !== 16 || !rows.every(Number.isFinite)) throw new Error('expected 16 finite numbers, row by row');
+    this.setCameraToWorld(new Matrix4().fromArray([...rows]).transpose().invert().transpose().toArray());
+  }
+
+  /** The same, from the inverse. */
+  setCameraToWorld(rows: readonly number[]): void {
     const distance = this.distance;
-    const pose = new Matrix4().fromArray([...rows]).transpose().invert().multiply(HALF_TURN_X);
+    const pose = new Matrix4().fromArray([...rows]).transpose().multiply(HALF_TURN_X);
     pose.decompose(this.eye, this.turn, new Vector3());
     this.target.copy(this.forward.multiplyScalar(distance).add(this.eye));
     this.#tell();
