@@ -124,9 +124,8 @@ def load(file: File) -> Path:
             raise ValueError(f"its format is {str(content['format'])[:40]!r}")
         return _path(content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(
-            f'{file} is no camera path ({error}); expected a "{FORMAT}" from the viewer'
-        ) from error
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise UserError(f'{file} is no camera path ({why}); expected a "{FORMAT}" from the viewer') from error
 
 
 def _path(content: dict[str, Any]) -> Path:
