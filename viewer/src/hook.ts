@@ -32,7 +32,7 @@ export function makeHook(context: Context): Hook {
   const { scene, stage, server, viewpoint } = context;
   return {
     get ready() {
-      return settled(context);
+      return awaited(context).length === 0;
     },
     settle: (withinMs = 30000) => settle(context, withinMs),
     get stats() {
@@ -65,12 +65,13 @@ function describe(layer: Layer): Hook['stats']['layers'][number] {
   };
 }
 
-function settled({ scene, stage, server }: Context): boolean {
-  return (
-    scene.layers.value.every((layer) => layer.state.value.is !== 'loading') &&
-    stage.panes.every((pane) => !pane.place || pane.settled) &&
-    server.feed.settled
-  );
+/** What the picture still waits for, in words. */
+function awaited({ scene, stage, server }: Context): string[] {
+  return [
+    ...scene.layers.value.flatMap((layer) => (layer.state.value.is === 'loading' ? [`${layer.name} to load`] : [])),
+    ...stage.panes.flatMap((pane, i) => (pane.place && !pane.settled ? [`the splats of pane ${i} to be sorted`] : [])),
+    ...server.feed.awaited.map((name) => `the server's picture of ${name}`),
+  ];
 }
 
 /** Draws until nothing changes any more; waits while splats are sorted, for every picture would stand in the way. */
@@ -78,10 +79,10 @@ export async function settle(context: Context, withinMs = 30000): Promise<void> 
   const { stage } = context;
   const until = performance.now() + withinMs;
   for (let quiet = 0; quiet < 2; ) {
-    if (performance.now() > until) throw new Error('the picture did not settle');
+    if (performance.now() > until) throw new Error(`the picture still waits for ${awaited(context).join(', ')}`);
     if (!stage.panes.some((pane) => pane.place && pane.spark.sorting)) stage.draw();
     await new Promise((resolve) => setTimeout(resolve, 20));
-    quiet = settled(context) ? quiet + 1 : 0;
+    quiet = awaited(context).length === 0 ? quiet + 1 : 0;
   }
 }
 

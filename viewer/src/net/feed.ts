@@ -43,11 +43,11 @@ export class Feed {
     scene.stage.beforePicture(() => this.#update());
   }
 
-  /** Whether every frame that is wanted is there in its finest. */
-  get settled(): boolean {
-    return this.#wanted().every(({ key, name }) => {
+  /** The layers whose finest frame is still to come. */
+  get awaited(): string[] {
+    return this.#wanted().flatMap(({ key, name, layer }) => {
       const slot = this.#slots.get(name);
-      return slot !== undefined && slot.shown === key && slot.finished;
+      return slot !== undefined && slot.shown === key && slot.finished ? [] : [layer.name];
     });
   }
 
