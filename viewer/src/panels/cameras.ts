@@ -3,7 +3,7 @@
 import type { Context, Panel } from '../context';
 import { FrustaDrawing } from '../layers/frusta';
 import type { Frustum } from '../net/protocol';
-import { type Path, parsePath } from '../path/path';
+import { FORMAT, type Path, parsePath } from '../path/path';
 import { Player } from '../path/player';
 import { Signal, watchAll } from '../signal';
 import { h } from '../ui/dom';
@@ -25,13 +25,13 @@ function keyFrames(context: Context): HTMLElement[] {
   const apart = new Signal(2);
   const list = h('ol.keys');
   const play = h('button.solid', { onclick: () => player.toggle() }, 'Play');
-  const keep = h('button.solid', { onclick: () => savePath(player) }, 'Save');
+  const keep = h('button.solid', { onclick: () => savePath(context, player) }, 'Save');
   const input = h('input', {
     type: 'file', accept: '.json', hidden: true, 'aria-label': 'Path file',
     onchange: async () => {
       try {
         const text = await input.files?.[0]?.text();
-        if (text !== undefined) player.keys.value = parsePath(text).keyframes;
+        if (text !== undefined) player.keys.value = parsePath(text).keys;
       } catch (error) {
         notices.say(error instanceof Error ? error.message : String(error), 'bad');
       }
@@ -44,7 +44,7 @@ function keyFrames(context: Context): HTMLElement[] {
       ...frames.map((frame, i) =>
         h(
           'li', {},
-          h('button', { onclick: () => player.seek(frame.t) }, `${i + 1}  ·  ${frame.t.toFixed(1)} s`),
+          h('button', { onclick: () => player.seek(frame.seconds) }, `${i + 1}  ·  ${frame.seconds.toFixed(1)} s`),
           h('button.icon', { 'aria-label': `Remove key frame ${i + 1}`, onclick: () => player.remove(i) }, icon('close')),
         ),
       ),
@@ -66,8 +66,9 @@ function keyFrames(context: Context): HTMLElement[] {
   ];
 }
 
-function savePath(player: Player): void {
-  const path: Path = { version: 1, fps: FPS, keyframes: [...player.keys.value] };
+function savePath({ stage }: Context, player: Player): void {
+  const { width, height } = stage.size.value;
+  const path: Path = { format: FORMAT, width: Math.round(width), height: Math.round(height), frames_per_second: FPS, keys: [...player.keys.value] };
   save('path.json', new Blob([JSON.stringify(path, null, 1)], { type: 'application/json' }));
 }
 

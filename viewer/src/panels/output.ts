@@ -42,7 +42,7 @@ async function screenshot(context: Context, width: number): Promise<void> {
 /** Once around the target; every picture is waited for, so the film is smooth however slow the machine. */
 async function turntable(context: Context, seconds: number, button: HTMLButtonElement): Promise<void> {
   const { stage, viewpoint, notices } = context;
-  const before = viewpoint.cameraToWorld();
+  const before = viewpoint.pose();
   const stream = stage.canvas.captureStream(0);
   const [track] = stream.getVideoTracks() as CanvasCaptureMediaStreamTrack[];
   const recorder = new MediaRecorder(stream, { videoBitsPerSecond: 12_000_000 });
@@ -69,7 +69,7 @@ async function turntable(context: Context, seconds: number, button: HTMLButtonEl
   }
   recorder.stop();
   await done;
-  viewpoint.setCameraToWorld(before);
+  viewpoint.setPose(before);
   button.disabled = false;
   button.textContent = 'Turntable';
   save(`${fileName(context)}.webm`, new Blob(parts, { type: recorder.mimeType }));

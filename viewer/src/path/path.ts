@@ -1,52 +1,45 @@
 /**
- * A camera's way through key frames, as `distill3d render --path` walks it too.
+ * Camera paths: key frames and the smooth way between them, as distill3d/viewer/path.py has it too.
  *
- * Between keys i and i+1 eyes follow the cubic Hermite curve whose velocity at a key is that between its neighbours,
- * (pᵢ₊₁ − pᵢ₋₁) / (tᵢ₊₁ − tᵢ₋₁), one-sided at the ends (Catmull and Rom 1974, for keys at unequal times);
- * orientations turn evenly the short way (Shoemake 1985), and the vertical field of view changes linearly.
+ * Between two keys positions follow the cubic Hermite curve with the tangents of a Catmull-Rom spline on unequal
+ * knots, m = (h₊ d₋ + h₋ d₊) / (h₋ + h₊), with d the slopes before and after a key and h how long they are; turns
+ * take the shorter great circle; fields of view go as positions do, in log tan(fov / 2).
  */
 
-import { Matrix4, Quaternion, Vector3 } from 'three';
+import { Quaternion } from 'three';
+
+export const FORMAT = 'distill3d path 1';
 
 export interface KeyFrame {
-  /** Seconds. */
-  t: number;
-  /** OpenCV, row by row. */
-  camera_to_world: number[];
+  seconds: number;
+  /** The eye, in the world. */
+  position: [number, number, number];
+  /** Turns OpenCV's camera into the world. */
+  wxyz: [number, number, number, number];
   fov_y_rad: number;
 }
 
 export interface Path {
-  version: 1;
-  fps: number;
-  keyframes: KeyFrame[];
+  format: typeof FORMAT;
+  width: number;
+  height: number;
+  frames_per_second: number;
+  keys: KeyFrame[];
 }
 
-export interface Pose {
-  camera_to_world: number[];
-  fov_y_rad: number;
-}
-
-export function duration(path: Path): number {
-  return (path.keyframes.at(-1)?.t ?? 0) - (path.keyframes[0]?.t ?? 0);
-}
-
-/** Where the camera is at a time; before the first key and after the last it stands still. */
-export function poseAt(keys: readonly KeyFrame[], t: number): Pose {
+/** The camera at a time; before the first key and after the last it stands still. */
+export function at(keys: readonly KeyFrame[], seconds: number): KeyFrame {
   const first = keys[0];
   if (!first) throw new Error('a path needs a key frame');
   const last = keys.at(-1)!;
-  if (t <= first.t || keys.length === 1) return first;
-  if (t >= last.t) return last;
-  const i = keys.findIndex((key, n) => t < keys[n + 1]!.t && t >= key.t);
+  if (seconds <= first.seconds || keys.length === 1) return first;
+  if (seconds >= last.seconds) return last;
+  const i = keys.findIndex((key, n) => seconds >= key.seconds && seconds < keys[n + 1]!.seconds);
   const [a, b] = [keys[i]!, keys[i + 1]!];
-  const span = b.t - a.t;
-  const u = (t - a.t) / span;
-  const [from, to] = [split(a), split(b)];
-  const eye = hermite(from.eye, velocity(keys, i).multiplyScalar(span), to.eye, velocity(keys, i + 1).multiplyScalar(span), u);
-  const turn = from.turn.slerp(to.turn, u);
-  const pose = new Matrix4().compose(eye, turn, new Vector3(1, 1, 1));
-  return { camera_to_world: pose.transpose().toArray(), fov_y_rad: a.fov_y_rad + u * (b.fov_y_rad - a.fov_y_rad) };
+  const u = (seconds - a.seconds) / (b.seconds - a.seconds);
+  const [x, y, z, zoom] = spline(keys, i, u) as [number, number, number, number];
+  const turn = quaternion(a.wxyz).slerp(quaternion(b.wxyz), u);
+  return { seconds, position: [x, y, z], wxyz: [turn.w, turn.x, turn.y, turn.z], fov_y_rad: 2 * Math.atan(Math.exp(zoom)) };
 }
 
 /** Reads a path's JSON; fails with a sentence. */
@@ -57,37 +50,38 @@ export function parsePath(text: string): Path {
   } catch {
     throw new Error('This is not JSON; expected a camera path as this page saves it.');
   }
-  const keys = path.keyframes;
-  if (path.version !== 1 || !Array.isArray(keys) || keys.length === 0 || !(Number(path.fps) > 0)) {
-    throw new Error('This is not a camera path; expected version 1, fps, and at least one key frame.');
+  const { keys } = path;
+  if (path.format !== FORMAT || !Array.isArray(keys) || keys.length === 0) {
+    throw new Error(`This is no camera path; expected a “${FORMAT}” with at least one key.`);
   }
   keys.forEach((key, i) => {
-    const finite = [key.t, key.fov_y_rad, ...(key.camera_to_world ?? [])].every((value) => Number.isFinite(value));
-    if (!finite || key.camera_to_world?.length !== 16) throw new Error(`Key frame ${i + 1} has no camera of 16 numbers.`);
-    if (i > 0 && key.t <= keys[i - 1]!.t) throw new Error(`Key frame ${i + 1} is not later than the one before.`);
+    const numbers = [key.seconds, key.fov_y_rad, ...(key.position ?? []), ...(key.wxyz ?? [])];
+    if (numbers.length !== 9 || !numbers.every(Number.isFinite)) throw new Error(`Key ${i + 1} lacks a number; expected seconds, position, wxyz and fov_y_rad.`);
+    if (i > 0 && key.seconds <= keys[i - 1]!.seconds) throw new Error(`Key ${i + 1} is not later than the one before.`);
   });
-  return { version: 1, fps: Number(path.fps), keyframes: keys };
+  return path as Path;
 }
 
-function velocity(keys: readonly KeyFrame[], i: number): Vector3 {
-  const before = keys[Math.max(0, i - 1)]!;
-  const after = keys[Math.min(keys.length - 1, i + 1)]!;
-  return split(after).eye.sub(split(before).eye).divideScalar(after.t - before.t);
-}
-
-function hermite(p: Vector3, m: Vector3, q: Vector3, n: Vector3, u: number): Vector3 {
+function spline(keys: readonly KeyFrame[], i: number, u: number): number[] {
+  const knot = (n: number): number => keys[n]!.seconds;
+  const value = (n: number): number[] => [...keys[n]!.position, Math.log(Math.tan(keys[n]!.fov_y_rad / 2))];
+  const slope = (n: number): number[] => value(n + 1).map((next, axis) => (next - value(n)[axis]!) / (knot(n + 1) - knot(n)));
+  const tangent = (n: number): number[] => {
+    if (n === 0) return slope(0);
+    if (n === keys.length - 1) return slope(n - 1);
+    const [before, after] = [knot(n) - knot(n - 1), knot(n + 1) - knot(n)];
+    const [d, e] = [slope(n - 1), slope(n)];
+    return d.map((_, axis) => (after * d[axis]! + before * e[axis]!) / (before + after));
+  };
+  const h = knot(i + 1) - knot(i);
+  const [p, q, m, n] = [value(i), value(i + 1), tangent(i), tangent(i + 1)];
   const [u2, u3] = [u * u, u * u * u];
-  return p
-    .clone()
-    .multiplyScalar(2 * u3 - 3 * u2 + 1)
-    .addScaledVector(m, u3 - 2 * u2 + u)
-    .addScaledVector(q, 3 * u2 - 2 * u3)
-    .addScaledVector(n, u3 - u2);
+  return p.map(
+    (_, axis) =>
+      (2 * u3 - 3 * u2 + 1) * p[axis]! + (u3 - 2 * u2 + u) * h * m[axis]! + (3 * u2 - 2 * u3) * q[axis]! + (u3 - u2) * h * n[axis]!,
+  );
 }
 
-function split(key: Pose): { eye: Vector3; turn: Quaternion } {
-  const eye = new Vector3();
-  const turn = new Quaternion();
-  new Matrix4().fromArray(key.camera_to_world).transpose().decompose(eye, turn, new Vector3());
-  return { eye, turn };
+function quaternion([w, x, y, z]: KeyFrame['wxyz']): Quaternion {
+  return new Quaternion(x, y, z, w).normalize();
 }
