@@ -18,6 +18,7 @@ from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
 from distill3d.rotation import scale_and_rotation
 from distill3d.scene import Scene
+from distill3d.viewer import export_html
 
 if TYPE_CHECKING:
     from distill3d.commands.export import Options
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 def write(scene: Scene, options: Options, suffix: str) -> str:
     """Write the file; returns what there is to say of its content."""
+    if suffix == export_html.SUFFIX:
+        return _write_page(scene, options)
     kind = files.kind_of(scene)
     fits = suffix == files.OURS or suffix in files.FORMATS.get(kind, ())
     if not fits and suffix not in files.MESHES:
@@ -66,6 +69,19 @@ def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
 def _check_turned(turned: bool, options: Options, suffix: str) -> None:
     if turned and options.frame not in ("z-up", "source"):
         raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
+
+
+def _write_page(scene: Scene, options: Options) -> str:
+    if options.frame != "z-up":
+        raise UserError(f"--frame is {options.frame}, and a page shows our own world; leave it away")
+    if options.scene_frame != "z-up":
+        scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
+    drawn = isinstance(scene, Mesh) or (isinstance(scene, Primitives) and not options.mesh)
+    if not drawn:
+        with given_by_user():
+            scene = Mesh.from_trimesh(scene_to_mesh(scene, resolution=options.resolution))
+    export_html.write(scene, options.out, options.scene.name)
+    return "a page that needs no network, "
 
 
 def _movable(scene: Scene, options: Options) -> Primitives:

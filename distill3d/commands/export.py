@@ -10,6 +10,7 @@ from typing import Literal
 from distill3d.commands import _flags
 from distill3d.errors import UserError
 
+PAGE = ".html"
 Up = Literal["z-up", "y-up", "y-down"]
 Frame = Literal["z-up", "y-up", "y-down", "source"]
 
@@ -22,7 +23,8 @@ class Options:
     .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's, and
     .gaussians.glb is glTF with KHR_gaussian_splatting. .glb and .obj are meshes with their texture or with
     vertex colours, turned to +y up as their readers expect; .stl and .off are shapes alone. .safetensors is
-    our own format, for every kind of scene.
+    our own format, for every kind of scene. .html is a page with the viewer and the scene in it, which opens
+    from a disk and needs no network.
     """
 
     scene: _flags.SceneWord
@@ -52,9 +54,10 @@ def main(argv: Sequence[str]) -> int:
 
     from distill3d import files
 
-    suffix = files.suffix_of(options.out)
+    page = options.out.suffix.lower() == PAGE
+    suffix = PAGE if page else files.suffix_of(options.out)
     if not suffix:
-        known = ", ".join(files.SUFFIXES)
+        known = ", ".join((*files.SUFFIXES, PAGE))
         raise UserError(f'cannot export to "{options.out.name}"; expected a name ending in {known}')
 
     from distill3d.commands import _export
