@@ -29,7 +29,8 @@ FLOORS = [
     ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
-    ["fakes", "judges"],
+    # what is distilled may be made of scenes: several together, or one with more penalties than its own
+    ["fakes", "judges", "particles", "regularised"],
     ["objectives", "teachers", "conversions", "lift", "formats", "target"],
     ["targets"],
     # a start and a teacher make a conversion
@@ -38,7 +39,7 @@ FLOORS = [
     ["comparison"],
     ["fidelity"],
     ["files", "pictures", "runs"],
-    # a benchmark opens the scenes that come with the sources
+    # a benchmark opens the scenes that come with the sources; the viewer what is to be looked at
     ["bench", "viewer"],
     ["commands"],
     ["__main__"],
@@ -59,8 +60,12 @@ ONLY_IN = {
     "fast_simplification": ("conversions",),
     "xatlas": ("conversions",),
     "safetensors": ("formats",),
-    # a mesh goes to trimesh with its texture, which is a picture of PIL there
-    "PIL": ("pictures", "data", "formats", "bench", "representations"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there; frames go to browsers as JPEG
+    "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
+    "starlette": ("viewer",),
+    "uvicorn": ("viewer",),
+    # nerfstudio keeps a checkpoint's settings in YAML
+    "yaml": ("formats",),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

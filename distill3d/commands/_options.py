@@ -12,7 +12,7 @@ from distill3d import plugins
 from distill3d.commands import _flags
 from distill3d.errors import UserError
 
-NOT_STORED = ("out", "resume", "again", "overwrite")
+NOT_STORED = ("out", "resume", "again", "overwrite", "view", "control")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Shared:
     """Steps between the states that --resume can go on from."""
     picture_size: int = 192
     """Side of the pictures of the result in pixels."""
+    view: bool = False
+    """Show the scene in a browser while it trains, and keep snapshots for its time line."""
+    control: bool = False
+    """With --view: let the page hold the run, let it go on, and stop it."""
 
 
 @dataclass(frozen=True)
