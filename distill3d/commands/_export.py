@@ -12,6 +12,7 @@ from distill3d import files
 from distill3d.conversions.moved import moved, turn
 from distill3d.conversions.scene_to_mesh import scene_to_mesh
 from distill3d.errors import UserError, given_by_user
+from distill3d.formats import lost
 from distill3d.formats.mesh import TURNED
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
@@ -34,10 +35,11 @@ def write(scene: Scene, options: Options, suffix: str) -> str:
     if options.scene_frame != "z-up":
         scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
     as_mesh = suffix != files.OURS if isinstance(scene, Mesh) else options.mesh or not fits
-    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options)
+    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options, suffix)
 
 
-def _write_scene(scene: Scene, options: Options) -> str:
+def _write_scene(scene: Scene, options: Options, suffix: str) -> str:
+    _check_turned(suffix in files.Y_UP, options, suffix)
     if options.frame != "z-up":
         scene = moved(_movable(scene, options), _to_frame(scene, options))
     if options.frame == "source":
@@ -47,17 +49,23 @@ def _write_scene(scene: Scene, options: Options) -> str:
 
 
 def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
-    turned = suffix.lstrip(".") in TURNED
-    if turned and options.frame not in ("z-up", "source"):
-        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
+    _check_turned(suffix.lstrip(".") in TURNED, options, suffix)
     to_frame = None if options.frame == "z-up" else _to_frame(scene, options)
     with given_by_user():
         whole = isinstance(scene, Mesh)
         mesh = scene.as_trimesh() if whole else scene_to_mesh(scene, resolution=options.resolution)
     if to_frame is not None:
         mesh.apply_transform(to_frame.numpy())
-    files.save_mesh(mesh, options.out)
+    without = [
+        thing for thing in lost.of_scene_as_mesh(scene) if options.frame != "source" or thing != lost.SOURCE
+    ]
+    files.save_mesh(mesh, options.out, without=without)
     return f"{len(mesh.faces)} triangles, "
+
+
+def _check_turned(turned: bool, options: Options, suffix: str) -> None:
+    if turned and options.frame not in ("z-up", "source"):
+        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
 
 
 def _movable(scene: Scene, options: Options) -> Primitives:

@@ -19,9 +19,10 @@ class Options:
     """A scene as a file that other programs open; the suffix of --out says which. Nothing else is changed.
 
     .ply is the 3DGS layout for Gaussians and surfels, and a mesh for other scenes; .compressed.ply, .spz,
-    .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's. .glb
-    and .obj are meshes with their texture or with vertex colours, turned to +y up as their readers expect;
-    .stl and .off are shapes alone. .safetensors is our own format, for every kind of scene.
+    .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's, and
+    .gaussians.glb is glTF with KHR_gaussian_splatting. .glb and .obj are meshes with their texture or with
+    vertex colours, turned to +y up as their readers expect; .stl and .off are shapes alone. .safetensors is
+    our own format, for every kind of scene.
     """
 
     scene: _flags.SceneWord
@@ -39,6 +40,9 @@ class Options:
     depend on the view turn too."""
     scene_frame: Up = "z-up"
     """Which way is up in SCENE, a file of Gaussians or surfels that another program has written."""
+    source_scale: float = 0.0
+    """What the trainer of a field has multiplied its photographs' positions by, where its file does not say:
+    torch-ngp's --scale, and PVD's. 0: as in the file, else 0.33 and 0.8, as they do by default."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +58,8 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f'cannot export to "{options.out.name}"; expected a name ending in {known}')
 
     from distill3d.commands import _export
+    from distill3d.commands._source_scale import load_scaled
 
-    content = _export.write(files.load(options.scene), options, suffix)
+    content = _export.write(load_scaled(options.scene, options.source_scale), options, suffix)
     print(f"{options.out}  ({content}{options.out.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -14,6 +14,7 @@ from distill3d.errors import UserError
 if TYPE_CHECKING:
     from distill3d.camera import Cameras
     from distill3d.rendering import Rendering
+    from distill3d.scene import Scene
 
 COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
@@ -35,7 +36,8 @@ class Options:
     turntable: int = 24
     """How many pictures go once around the scene."""
     cameras: _flags.File = None
-    """A transforms.json (Blender, NeRF, nerfstudio): its cameras, in its order and at its own size."""
+    """A transforms.json (Blender, NeRF, nerfstudio): its cameras, in its order and at its own size. They
+    stand in the world of what the scene was made from, such as the dataset of a fit, where it knows one."""
     size: int = 256
     """Side of a turntable's pictures in pixels."""
     background: Literal["white", "black", "transparent"] = "white"
@@ -58,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
     if options.cameras is None:
         cameras = turntable(options.turntable, width=options.size, height=options.size)
     else:
-        cameras = files.load_cameras(options.cameras)
+        cameras = files.load_cameras(options.cameras, scene)
     _make_folder(options.out, overwrite=options.overwrite)
     rendering = pictures.shoot(scene, cameras, {"rgb", "alpha", options.want})
     if options.want == "normal":
@@ -66,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     for i in range(len(cameras)):
         _write(options.out / f"{i:04d}.png", rendering[i], options)
     if options.cameras is None:
-        _write_extras(options, cameras, rendering)
+        _write_extras(options, scene, cameras, rendering)
     print(f"{len(cameras)} pictures of {cameras.width} x {cameras.height} in {options.out}")
     return 0
 
@@ -99,11 +101,11 @@ def _write(path: Path, shot: Rendering, options: Options) -> None:
         pictures.write_png(path, shot.over(COLOURS[options.background]))
 
 
-def _write_extras(options: Options, cameras: Cameras, rendering: Rendering) -> None:
+def _write_extras(options: Options, scene: Scene, cameras: Cameras, rendering: Rendering) -> None:
     """The turntable as a GIF (of colours; it has no transparency), and its cameras."""
     from distill3d import files, pictures
 
-    files.save_cameras(cameras, options.out / "transforms.json")
+    files.save_cameras(cameras, options.out / "transforms.json", scene)
     if options.want in ("rgb", "normal"):
         colour = COLOURS.get(options.background, COLOURS["white"])
         pictures.write_gif(options.out / "turntable.gif", rendering.over(colour))
