@@ -9,10 +9,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from distill3d import files
+from distill3d.conversions.mesh_to_mesh import mesh_to_mesh
 from distill3d.conversions.moved import moved, turn
 from distill3d.conversions.scene_to_mesh import scene_to_mesh
+from distill3d.conversions.scene_to_textured_mesh import scene_to_textured_mesh
 from distill3d.errors import UserError, given_by_user
-from distill3d.formats.mesh import TURNED
+from distill3d.formats.mesh import TURNED, Trimesh
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
 from distill3d.rotation import scale_and_rotation
@@ -20,6 +22,9 @@ from distill3d.scene import Scene
 
 if TYPE_CHECKING:
     from distill3d.commands.export import Options
+
+TEXTURED = ("glb", "obj")
+"""Formats of meshes that hold a picture."""
 
 
 def write(scene: Scene, options: Options, suffix: str) -> str:
@@ -34,6 +39,10 @@ def write(scene: Scene, options: Options, suffix: str) -> str:
     if options.scene_frame != "z-up":
         scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
     as_mesh = suffix != files.OURS if isinstance(scene, Mesh) else options.mesh or not fits
+    if options.texture and not (as_mesh and suffix.lstrip(".") in TEXTURED):
+        raise UserError(
+            f"--texture is {options.texture}, and this {suffix} would hold none; use .glb or .obj"
+        )
     return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options)
 
 
@@ -52,12 +61,25 @@ def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
         raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
     to_frame = None if options.frame == "z-up" else _to_frame(scene, options)
     with given_by_user():
-        whole = isinstance(scene, Mesh)
-        mesh = scene.as_trimesh() if whole else scene_to_mesh(scene, resolution=options.resolution)
+        mesh = _shape(scene, options)
     if to_frame is not None:
         mesh.apply_transform(to_frame.numpy())
     files.save_mesh(mesh, options.out)
     return f"{len(mesh.faces)} triangles, "
+
+
+def _shape(scene: Scene, options: Options) -> Trimesh:
+    """The scene as a mesh: its own if it is one, else the surface that it shows."""
+    if isinstance(scene, Mesh):
+        if not options.texture:
+            return scene.as_trimesh()
+        mesh = mesh_to_mesh(scene, triangles=options.triangles, texture_px=options.texture)
+        return mesh.as_trimesh()
+    if not options.texture:
+        return scene_to_mesh(scene, resolution=options.resolution)
+    return scene_to_textured_mesh(
+        scene, triangles=options.triangles, texture_px=options.texture, resolution=options.resolution
+    ).as_trimesh()
 
 
 def _movable(scene: Scene, options: Options) -> Primitives:
