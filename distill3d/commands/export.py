@@ -35,6 +35,12 @@ class Options:
     """Make a mesh even where .ply would hold Gaussians."""
     resolution: int = 96
     """Voxels along each side of the volume that a mesh is taken from."""
+    texture: int = 0
+    """Give a .glb or .obj few triangles and a texture of so many pixels a side, such as 1024, as editors and
+    games want them. It comes from any scene, and Gaussians of other programs may lie anywhere. With 0 a mesh
+    keeps the texture it has, and others have colours at each of their many vertices."""
+    triangles: int = 20_000
+    """How many triangles a mesh with --texture has at most, or a few more."""
     frame: Frame = "z-up"
     """How the scene stands in the file. Ours is z-up; most programs for splats expect y-down, as 3D Gaussian
     Splatting writes it; source is the world of what the scene was made from, such as the dataset of a fit,
