@@ -109,6 +109,15 @@ export class GaussiansDrawing implements Drawing {
     if (this.#look === 'depth') this.#mesh.updateVersion();
   }
 
+  /** One number of each splat. */
+  scalars(name: 'opacity' | 'size'): Float32Array {
+    const values = new Float32Array(this.primitives);
+    this.#mesh.forEachSplat((i, _centre, scales, _turn, opacity) => {
+      values[i] = name === 'opacity' ? opacity : Math.max(scales.x, scales.y, scales.z);
+    });
+    return values;
+  }
+
   dispose(): void {
     this.#forget();
     this.#mesh.splatRgba?.dispose();

@@ -8,6 +8,7 @@
 import { Matrix4, PerspectiveCamera, Quaternion, Vector3 } from 'three';
 
 const HALF_TURN_X = new Matrix4().makeScale(1, -1, -1);
+const HALF_TURN = new Quaternion(1, 0, 0, 0);
 const UP = new Vector3(0, 0, 1);
 const POLE_RAD = 0.02;
 
@@ -18,6 +19,12 @@ export interface Pinhole {
   intrinsics: [number, number, number, number];
   width: number;
   height: number;
+}
+
+export interface Pose {
+  position: [number, number, number];
+  wxyz: [number, number, number, number];
+  fov_y_rad: number;
 }
 
 export class Viewpoint {
@@ -101,19 +108,26 @@ export class Viewpoint {
     const distance = this.distance;
     const pose = new Matrix4().fromArray([...rows]).transpose().invert().multiply(HALF_TURN_X);
     pose.decompose(this.eye, this.turn, new Vector3());
-    this.target.copy(this.forward.multiplyScalar(distance).add(this.eye));
-    this.#tell();
+    this.#ahead(distance);
+  }
+
+  /** Where one stands, as paths keep it: the eye, and what turns OpenCV's camera into the world. */
+  pose(): Pose {
+    const { w, x, y, z } = this.turn.clone().multiply(HALF_TURN);
+    return { position: this.eye.toArray(), wxyz: [w, x, y, z], fov_y_rad: this.fovYRad };
+  }
+
+  setPose({ position, wxyz: [w, x, y, z], fov_y_rad }: Pose): void {
+    const distance = this.distance;
+    this.eye.fromArray(position);
+    this.turn.set(x, y, z, w).normalize().multiply(HALF_TURN);
+    this.fovYRad = fov_y_rad;
+    this.#ahead(distance);
   }
 
   setFov(fovYRad: number): void {
     this.fovYRad = Math.max(0.05, Math.min(2.6, fovYRad));
     this.#tell();
-  }
-
-  /** camera_to_world of OpenCV, row by row. */
-  cameraToWorld(): number[] {
-    const pose = new Matrix4().compose(this.eye, this.turn, new Vector3(1, 1, 1)).multiply(HALF_TURN_X);
-    return pose.transpose().toArray();
   }
 
   /** The camera as the wire speaks of it, for a picture of so many pixels. */
@@ -138,6 +152,11 @@ export class Viewpoint {
     camera.far = this.distance * 500;
     camera.updateProjectionMatrix();
     camera.updateMatrixWorld();
+  }
+
+  #ahead(distance: number): void {
+    this.target.copy(this.forward.multiplyScalar(distance).add(this.eye));
+    this.#tell();
   }
 
   #tell(): void {
