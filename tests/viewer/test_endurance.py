@@ -21,10 +21,10 @@ SIDE = 512
 class Trivial(Scene):
     """A picture that costs nothing: what is left is packing and the wire."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = SIDE) -> None:
         super().__init__()
-        across = torch.linspace(0, 1, SIDE).expand(1, SIDE, SIDE)[..., None]
-        alpha = torch.ones(1, SIDE, SIDE, 1)
+        across = torch.linspace(0, 1, side).expand(1, side, side)[..., None]
+        alpha = torch.ones(1, side, side, 1)
         colours = torch.cat([across, across.transpose(1, 2), alpha / 2], -1)
         self.picture = Rendering(colours, alpha, 3 + across)
 
@@ -74,6 +74,7 @@ def test_pages_that_come_and_go_and_20000_frames_leave_nothing_behind(
 ) -> None:
     """2,000 pages with ten frames each; memory may grow at first, not after."""
     server = serve(scenes["ball"])
+    server.stage.exchange(0, show(Trivial(32)), None)
     used = []
     for number in range(2000):
         with talking(server) as talk:
