@@ -28,9 +28,6 @@ def open_page(page: Any, url: str) -> None:
     page.set_viewport_size(SIZE)
     page.goto(url)
     page.wait_for_selector("canvas.scene")
-    page.evaluate(
-        "async () => { while (['connecting'].includes(__d3d.stats.line)) await new Promise(r => setTimeout(r, 20)) }"
-    )
     settle(page)
 
 

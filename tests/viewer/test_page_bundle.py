@@ -10,14 +10,25 @@ from pathlib import Path
 from distill3d.viewer.server import STATIC
 
 VIEWER = Path(__file__).parents[2] / "viewer"
-ROOTS = ("src", "scripts", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+ROOTS = (
+    "src",
+    "scripts",
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "vite.config.ts",
+)
 
 
 def fingerprint(folder: Path) -> str:
     """As viewer/scripts/sources.ts has it."""
-    files = [path for root in ROOTS for path in [folder / root, *(folder / root).rglob("*")] if path.is_file()]
+    files = [
+        path for root in ROOTS for path in [folder / root, *(folder / root).rglob("*")] if path.is_file()
+    ]
     lines = sorted(
-        f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in files
+        f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        for path in files
     )
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -54,7 +54,9 @@ def test_panes_turn_together(serve_page: Callable[..., Any], page: Any, pair: li
     np.testing.assert_allclose(after[0][..., 0], after[1][..., 2], atol=0.05)
 
 
-def test_the_wipe_is_moved_and_flip_flips(serve_page: Callable[..., Any], page: Any, pair: list[Path]) -> None:
+def test_the_wipe_is_moved_and_flip_flips(
+    serve_page: Callable[..., Any], page: Any, pair: list[Path]
+) -> None:
     _page.open_page(page, serve_page(*pair).url)
     page.keyboard.press("i")
     _page.settle(page)
@@ -75,7 +77,9 @@ def test_the_wipe_is_moved_and_flip_flips(serve_page: Callable[..., Any], page: 
         page.keyboard.press("f")
 
 
-def test_the_difference_has_a_map_and_numbers(serve_page: Callable[..., Any], page: Any, pair: list[Path]) -> None:
+def test_the_difference_has_a_map_and_numbers(
+    serve_page: Callable[..., Any], page: Any, pair: list[Path]
+) -> None:
     _page.open_page(page, serve_page(*pair).url)
     page.keyboard.press("h")
     page.locator("img.difference:not([hidden])").wait_for()

@@ -34,7 +34,10 @@ RUN = {
     "checkpoints": [10, 20, 40],
     "sentence": "",
 }
-LINES = [{"step": n, "seconds": n / 10, "loss": 1 / n, "parts": {"rgb": 0.8 / n, "ssim": 0.2 / n}} for n in range(1, 51)]
+LINES = [
+    {"step": n, "seconds": n / 10, "loss": 1 / n, "parts": {"rgb": 0.8 / n, "ssim": 0.2 / n}}
+    for n in range(1, 51)
+]
 
 
 def play(page: Any, *, control: bool = True) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -48,7 +51,11 @@ def play(page: Any, *, control: bool = True) -> tuple[list[dict[str, Any]], list
         def hear(text: str) -> None:
             heard.append(json.loads(text))
             if heard[-1]["type"] == "hello":
-                for message in (WELCOME | {"control": control}, RUN, {"type": "metrics", "run": 0, "lines": LINES}):
+                for message in (
+                    WELCOME | {"control": control},
+                    RUN,
+                    {"type": "metrics", "run": 0, "lines": LINES},
+                ):
                     route.send(json.dumps(message))
 
         route.on_message(hear)
@@ -65,8 +72,8 @@ def test_a_run_is_watched_scrubbed_and_steered(page: Any) -> None:
         panel.locator("text=Training · 50 / 200").wait_for()
         legend = panel.locator(".legend").inner_text()
         assert all(word in legend for word in ("loss", "0.02", "rgb", "ssim"))
-        drawn = "canvas => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
-        assert panel.locator("canvas").evaluate(drawn) > 10
+        pixels = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+        assert panel.locator("canvas").evaluate(pixels) > 10
         line = panel.get_by_label("Time line")
         line.fill("1")
         line.fill("3")
@@ -78,7 +85,13 @@ def test_a_run_is_watched_scrubbed_and_steered(page: Any) -> None:
         panel.locator("text=The loss was not finite.").wait_for()
         assert panel.get_by_role("button", name="Stop").is_disabled()
     said = [(message["type"], message.get("step", message.get("action"))) for message in heard[1:]]
-    assert said == [("scrub", 20), ("scrub", None), ("control", "pause"), ("control", "resume"), ("control", "stop")]
+    assert said == [
+        ("scrub", 20),
+        ("scrub", None),
+        ("control", "pause"),
+        ("control", "resume"),
+        ("control", "stop"),
+    ]
 
 
 def test_without_control_the_reins_are_tied(page: Any) -> None:

@@ -65,9 +65,7 @@ def test_the_page_draws_what_the_server_draws(
         assert similarity(here, server_picture(scene, azimuth_rad)) > 0.95
 
 
-def test_colours_change_with_the_view(
-    serve_page: Callable[..., Any], page: Any, tmp_path: Path
-) -> None:
+def test_colours_change_with_the_view(serve_page: Callable[..., Any], page: Any, tmp_path: Path) -> None:
     ball = blob((0.5, 0.5, 0.5), 0.0)
     sh = torch.zeros(1, 4, 3)
     sh[:, 3, 0] = 0.6  # the harmonic along x, in red alone
@@ -77,7 +75,9 @@ def test_colours_change_with_the_view(
     for azimuth_rad in (0.0, torch.pi):
         _page.stand(page, view(azimuth_rad))
         reds.append(_page.picture(page, SIDE, SIDE, "#000")[SIDE // 2, SIDE // 2, 0])
-    expected = [server_picture(files.load(tmp_path / "b.ply"), a)[SIDE // 2, SIDE // 2, 0] for a in (0.0, torch.pi)]
+    expected = [
+        server_picture(files.load(tmp_path / "b.ply"), a)[SIDE // 2, SIDE // 2, 0] for a in (0.0, torch.pi)
+    ]
     assert abs(reds[0] - reds[1]) > 0.3
     np.testing.assert_allclose(reds, expected, atol=0.03)
 

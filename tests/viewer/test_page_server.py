@@ -1,4 +1,4 @@
-"""The page and its server: who is let in, what happens when the line is cut, and that nothing comes from elsewhere."""
+"""The page and its server: who is let in, a line that is cut, and that nothing comes from elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def test_the_page_says_what_it_shows_and_fetches_from_its_server_alone(
     assert [card.split("\n")[0] for card in cards] == ["ball.ply", "mesh.glb"]
     assert "300 splats" in cards[0] and "triangles" in cards[1]
     own = server.address.split("://")[1]
-    assert all(url.startswith(("blob:", "data:")) or url.split("://")[1].startswith(own) for url in asked), asked
+    assert all(url.startswith(("blob:", "data:")) or url.split("://")[1].startswith(own) for url in asked), (
+        asked
+    )
     assert server.token not in "".join(asked)
 
 
@@ -62,7 +64,9 @@ def test_the_page_comes_back_when_the_line_does(page: Any) -> None:
     assert len(hellos) == 2 and '"token":"token"' in hellos[1]
 
 
-def test_names_are_never_html(serve_page: Callable[..., Any], page: Any, scenes: dict[str, Path], tmp_path: Path) -> None:
+def test_names_are_never_html(
+    serve_page: Callable[..., Any], page: Any, scenes: dict[str, Path], tmp_path: Path
+) -> None:
     evil = tmp_path / "<img src=x onerror=document.title=1>.ply"
     evil.write_bytes(scenes["ball"].read_bytes())
     _page.open_page(page, serve_page(evil).url)
