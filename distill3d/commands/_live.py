@@ -27,6 +27,7 @@ class Onlooker(Protocol):
 
     def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
         """A step was taken. Returns once the next may begin; True if a page wants the run to stop."""
+        ...
 
     def finished(self) -> None:
         """The results are written. Returns once nobody wants to look any more."""

@@ -12,17 +12,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from distill3d import files
 from distill3d.__main__ import main
+from distill3d.camera import ORBIT_FOV_Y_RAD
 from distill3d.errors import UserError
 from distill3d.formats import ply_gaussians
+from distill3d.ops.ssim import ssim
 from distill3d.viewer import export_html
 from distill3d.viewer.server import STATIC
 from distill3d.viewer.showing import show
 from distill3d.viewer.stage import Entry, Stage
-from tests.viewer.conftest import stand_in
+from tests.viewer.conftest import camera, stand_in
 
 EVIL = "</script><img src=x onerror=alert(1)><!-- <script>"
 needs_page = pytest.mark.skipif(not (STATIC / "app.js").is_file(), reason="the viewer's page is not built")
@@ -99,15 +104,19 @@ def test_an_exported_page_shows_the_scene_from_a_disk_without_a_network(
     page.on("request", lambda request: asked.append(request.url))
     page.context.set_offline(True)
     page.goto(out.as_uri())
-    wait_until_ready(page)
-    picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB")).astype(float)
-    assert picture[:, :160].std() > 3, "the scene can be seen"
+    shot = files.load(scenes[name]).render(camera(160, 120), want={"rgb", "alpha"})[0]
+    seen = captured(page, camera(160, 120).world_to_camera[0])
+    assert float(ssim(seen, shot.over((1.0, 1.0, 1.0)).detach())) > 0.9, "the page shows what we render"
     assert all(url.startswith(("file:", "blob:", "data:")) for url in asked), asked
 
 
-def wait_until_ready(page: Any, seconds: float = 60.0) -> None:
-    """Until the page has drawn its scenes. Its policy forbids what playwright's own waiting does."""
-    until = time.monotonic() + seconds
+def captured(page: Any, world_to_camera: Float[Tensor, "4 4"]) -> Float[Tensor, "120 160 3"]:
+    """What the page draws from a camera on white, once it has drawn all."""
+    until = time.monotonic() + 60
     while not page.evaluate("!!(window.__d3d && window.__d3d.ready)"):
         assert time.monotonic() < until, page.inner_text("body")
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(50)  # the page's policy forbids what playwright's own waiting does
+    page.evaluate(f"window.__d3d.setCamera({world_to_camera.flatten().tolist()}, {ORBIT_FOV_Y_RAD})")
+    url = page.evaluate("window.__d3d.capture({width: 160, height: 120, background: '#ffffff'})")
+    image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+    return torch.from_numpy(np.asarray(image).astype(np.float32) / 255)
