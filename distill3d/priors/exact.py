@@ -31,7 +31,15 @@ from torch.nn.functional import normalize
 from distill3d.camera import Cameras, azimuth_elevation, orbit
 from distill3d.mixture import logits, shrink
 from distill3d.prior import Condition, Prior, noise_from_clean
-from distill3d.world.bank import VIEWS_OF_EVERYTHING, Bank, bank_of, everything, stations
+from distill3d.world.bank import (
+    VIEWS_OF_EVERYTHING,
+    Bank,
+    bank_of,
+    everything,
+    painted,
+    stations,
+    unpainted,
+)
 from distill3d.world.grammar import describe
 from distill3d.world.views import in_view
 
@@ -58,6 +66,7 @@ class Exact(Prior):
             if getattr(self, name) < 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name)}; expected a whole number from 1")
         self._banks: dict[tuple[str | None, int, int], _Pictures] = {}
+        self._shown = painted
 
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
         """Unknown words in `prompt` are refused here, before any work is done."""
@@ -67,6 +76,12 @@ class Exact(Prior):
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """Pictures in [-1, 1], scaled to the energy of 16 x 16 pixels."""
         return (rgb * 2 - 1) * _scale(rgb)
+
+    def of_normals(self) -> Exact:
+        """The same mixture of the same objects, unpainted."""
+        other = replace(self)
+        other._shown = unpainted
+        return other
 
     def stations_at(self, width: int, height: int) -> Cameras:
         """The cameras that the prior's renders were taken by, for pictures of this size."""
@@ -99,7 +114,7 @@ class Exact(Prior):
     def _sound(self) -> Exact:
         """The prior without leak and bias, on the same renders."""
         sound = replace(self, leak=0.0, bias=0.0)
-        sound._banks = self._banks
+        sound._banks, sound._shown = self._banks, self._shown
         return sound
 
     def log_density(
@@ -146,11 +161,12 @@ class Exact(Prior):
         if key not in self._banks:
             description = None if prompt is None else describe(prompt)
             if description is None:
-                bank, stations = everything(width=width, height=height), VIEWS_OF_EVERYTHING
+                bank = everything(width=width, height=height, shown=self._shown)
+                stations = VIEWS_OF_EVERYTHING
             else:
-                bank, stations = (
-                    bank_of(description, self.instances, self.stations, width=width, height=height),
-                    self.stations,
+                stations = self.stations
+                bank = bank_of(
+                    description, self.instances, stations, width=width, height=height, shown=self._shown
                 )
             self._banks[key] = _Pictures(bank, stations)
         return self._banks[key]
