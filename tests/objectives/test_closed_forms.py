@@ -74,12 +74,12 @@ def test_descent_finds_the_critical_entropy():
     """At one noise level s² = λ S² - (1 - λ) σ²/α²: the line through what is kept at two λ meets zero at
     λ_c = (σ²/α²) / (S² + σ²/α²) = 0.2.
     """
-    normal = torch.erfinv(torch.linspace(-1, 1, 50)[1:-1]) * 2**0.5
+    normal = torch.erfinv(torch.linspace(-1, 1, 66)[1:-1]) * 2**0.5
 
     def kept(entropy: float) -> float:
         esd = ESD(entropy=entropy, memory=len(normal))
         end = descend_particles(
-            esd, Line(), 0.7 + 0.7 * normal, rate=0.06, steps=600, condition=one_scene(len(normal))
+            esd, Line(), 0.7 + 0.7 * normal, rate=0.05, steps=800, condition=one_scene(len(normal))
         )
         return float(end.var(correction=0))
 
@@ -93,7 +93,7 @@ def test_esd_at_many_noise_levels_keeps_the_variance_of_the_closed_form():
     level = {"t_first": (0.2, 0.8), "t_last": (0.2, 0.8)}
     esd = ESD(entropy=0.7, memory=COUNT, **level)
     condition = one_scene(COUNT)
-    end = descend_particles(esd, CosineLine(), START, rate=0.06, steps=600, condition=condition)
+    end = descend_particles(esd, CosineLine(), START, rate=0.05, steps=800, condition=condition)
     assert end.mean().item() == pytest.approx(0.7, abs=0.075)
     assert end.var().item() == pytest.approx(esd_variance(0.7), rel=0.1)
 
