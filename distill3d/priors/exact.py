@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 import torch
@@ -34,6 +34,7 @@ from distill3d.prior import Condition, Prior, noise_from_clean
 from distill3d.world.bank import (
     VIEWS_OF_EVERYTHING,
     Bank,
+    Shown,
     bank_of,
     everything,
     painted,
@@ -65,7 +66,6 @@ class Exact(Prior):
         for name in ("instances", "stations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name)}; expected a whole number from 1")
-        self._banks: dict[tuple[str | None, int, int], _Pictures] = {}
         self._shown = painted
 
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
@@ -114,7 +114,7 @@ class Exact(Prior):
     def _sound(self) -> Exact:
         """The prior without leak and bias, on the same renders."""
         sound = replace(self, leak=0.0, bias=0.0)
-        sound._banks, sound._shown = self._banks, self._shown
+        sound._shown = self._shown
         return sound
 
     def log_density(
@@ -157,19 +157,7 @@ class Exact(Prior):
         return _Compared(pictures, noisy, background, variance, of_renders)
 
     def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
-        key = (prompt, width, height)
-        if key not in self._banks:
-            description = None if prompt is None else describe(prompt)
-            if description is None:
-                bank = everything(width=width, height=height, shown=self._shown)
-                stations = VIEWS_OF_EVERYTHING
-            else:
-                stations = self.stations
-                bank = bank_of(
-                    description, self.instances, stations, width=width, height=height, shown=self._shown
-                )
-            self._banks[key] = _Pictures(bank, stations)
-        return self._banks[key]
+        return _pictures_of(prompt, self.instances, self.stations, width, height, self._shown)
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
         """Log π of every render of the bank, for each picture asked about."""
@@ -230,6 +218,19 @@ class _Compared:
     background: Float[Tensor, "B 3"]
     variance: Float[Tensor, "B"]
     logits: Float[Tensor, "B K"]
+
+
+@lru_cache(maxsize=6)
+def _pictures_of(
+    prompt: str | None, instances: int, views: int, width: int, height: int, shown: Shown
+) -> _Pictures:
+    """Renders of a prompt, or of everything. Kept for the next run of the same prompt, in all three sizes of
+    its pictures, because making them takes as long as many steps.
+    """
+    if prompt is None:
+        return _Pictures(everything(width=width, height=height, shown=shown), VIEWS_OF_EVERYTHING)
+    bank = bank_of(describe(prompt), instances, views, width=width, height=height, shown=shown)
+    return _Pictures(bank, views)
 
 
 class _Pictures:
