@@ -103,5 +103,5 @@ def test_a_fit_draws_neighbours_to_each_other_and_a_distillation_does_not() -> N
     assert scene.base.grad is not None and scene.raw_density.grad is not None
     assert (scene.base.grad[:-1, :-1, :-1] != 0).all() and (scene.raw_density.grad[:-1, :-1, :-1] != 0).all()
     with torch.no_grad():
-        scene.base -= 100 * scene.base.grad
-    assert float(total_variation(scene.base.detach())) < 0.9 * before
+        scene.base -= 0.1 * scene.base.grad / scene.base.grad.abs().amax()
+    assert float(total_variation(scene.base.detach())) < 0.95 * before
