@@ -34,7 +34,7 @@ from distill3d.scene import Scene
 if TYPE_CHECKING:
     from trimesh import Trimesh
 
-SCENES = ("scene.ply", "scene.safetensors")
+SCENES = ("scene.ply", "scene.safetensors", "scene.glb")
 MAX_BYTES = 8 << 30
 WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".compressed.ply": ply_compressed.write,
@@ -184,6 +184,11 @@ def save_mesh(mesh: Trimesh, path: Path | str, *, without: Sequence[str] = ()) -
         atomic.write(path.with_name(name), picture_or_material)
     atomic.write(path, data)
     lost.say(path, [*without, *lost.of_mesh(mesh, path.suffix.lower())])
+
+
+def size_of(path: Path | str) -> int:
+    """Bytes of the file that `load` would read."""
+    return _scene_file(Path(path)).stat().st_size
 
 
 def kind_of(scene: Scene) -> str:

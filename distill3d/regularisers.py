@@ -55,10 +55,16 @@ def depth_variance(weights: Float[Tensor, "R K"], depths: Float[Tensor, "R K"]) 
 
     Source: Zhu & Zhuang 2023, HiFA (arXiv 2305.18766), equation 12. Weight 100.
     """
-    alpha = weights.sum(-1)
+    moments = ((weights * depths**power).sum(-1) for power in (0, 1, 2))
+    return depth_variance_of_moments(*moments)
+
+
+def depth_variance_of_moments(
+    alpha: Float[Tensor, " R"], depth: Float[Tensor, " R"], squared: Float[Tensor, " R"]
+) -> Float[Tensor, ""]:
+    """`depth_variance` from Σ w, Σ w z and Σ w z² of each ray, as renderers have them."""
     safe = alpha.clamp_min(1e-6)
-    mean = (weights * depths).sum(-1, keepdim=True) / safe[:, None]
-    variance = (weights * (depths - mean).square()).sum(-1) / safe
+    variance = squared / safe - (depth / safe).square()
     solid = (alpha > SOLID_FROM).to(variance)
     return (solid * variance).sum() / solid.sum().clamp_min(1)
 
@@ -112,7 +118,7 @@ def eikonal(gradients: Float[Tensor, "*S 3"]) -> Float[Tensor, ""]:
     return ((gradients.square().sum(-1) + 1e-12).sqrt() - 1).square().mean()
 
 
-def mean_scale(log_scales: Float[Tensor, "N 3"]) -> Float[Tensor, ""]:
+def mean_scale(log_scales: Float[Tensor, "N D"]) -> Float[Tensor, ""]:
     """Small primitives: mean of their standard deviations, in world units.
 
     Source: Liang et al. 2023, LucidDreamer (arXiv 2311.11284), its published settings. Weight 1.

@@ -29,11 +29,18 @@ FLOORS = [
     ["divergence"],
     # the contract of a method speaks of priors; the kinds of prior and of scene stand beside it
     ["objective", "distill", "representations", "priors"],
-    ["fakes", "judges"],
-    ["objectives", "teachers", "conversions", "lift", "formats"],
+    # what is distilled may be made of scenes: several together, or one with more penalties than its own
+    ["fakes", "judges", "particles", "regularised"],
+    ["objectives", "teachers", "conversions", "lift", "formats", "target"],
+    ["targets"],
+    # a start and a teacher make a conversion
+    ["conversion"],
     ["chamfer", "lpips"],
     ["comparison"],
-    ["bench", "files", "pictures", "runs", "viewer"],
+    ["fidelity"],
+    ["files", "pictures", "runs"],
+    # a benchmark opens the scenes that come with the sources; the viewer what is to be looked at
+    ["bench", "viewer"],
     ["commands"],
     ["__main__"],
 ]
@@ -50,11 +57,15 @@ ONLY_IN = {
     "open3d": ("conversions", "formats"),
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
     "skimage": ("conversions",),
+    "fast_simplification": ("conversions",),
+    "xatlas": ("conversions",),
     "safetensors": ("formats",),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there; frames go to browsers as JPEG
+    "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
+    "starlette": ("viewer",),
+    "uvicorn": ("viewer",),
     # nerfstudio keeps a checkpoint's settings in YAML
     "yaml": ("formats",),
-    # a mesh goes to trimesh with its texture, which is a picture of PIL there
-    "PIL": ("pictures", "data", "formats", "bench", "representations"),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

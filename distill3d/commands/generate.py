@@ -17,6 +17,7 @@ from distill3d.recipe import METHOD, PRIOR, SCENE, SIZE, STEPS, VIEWS
 
 if TYPE_CHECKING:
     from distill3d.runs import Checkpoint, Run
+    from distill3d.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Options:
     """Pictures for each step."""
     size: int = SIZE
     """Side of these pictures in pixels; a run begins with smaller ones."""
+    particles: int = 1
+    """Scenes that are made together, each from so many views: vsd, esd and their kin keep them apart."""
 
 
 MODELS = "stable_diffusion"
@@ -48,7 +51,10 @@ GRAMMAR = Grammar(
         "scene": ("representations", SCENE),
         "prior": ("priors", PRIOR),
     },
-    {"rig": ("rig.py", "Rig", "how the cameras are drawn")},
+    {
+        "rig": ("rig.py", "Rig", "how the cameras are drawn"),
+        "regularise": ("regularised.py", "Regularise", "weights of regularisers, 0 is without"),
+    },
 )
 
 
@@ -78,7 +84,7 @@ def _folder_name(options: Any) -> str:
 def _resolve(options: Any) -> Any:
     if not options.prompt.strip():
         raise UserError('no prompt was given; expected words in quotes: distill3d generate "a red robot"')
-    for name in ("steps", "views", "size", "checkpoint_every", "picture_size"):
+    for name in ("steps", "views", "size", "particles", "checkpoint_every", "picture_size"):
         _flags.at_least(1, name, getattr(options, name))
     return options
 
@@ -88,6 +94,9 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     import torch
 
     from distill3d.camera import turntable
+    from distill3d.distill import Pictures
+    from distill3d.particles import Particles, Repeated
+    from distill3d.regularised import Regularise
     from distill3d.rig import Rig
     from distill3d.teachers.score import Score
 
@@ -100,16 +109,32 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
         prior = kinds["prior"](**dataclasses.asdict(options.prior_options))
         rig = Rig(**dataclasses.asdict(options.rig_options))
         source = rig.among(prior.stations_at)
+        regularise = Regularise(**dataclasses.asdict(options.regularise_options))
         camera = turntable(1, width=options.size, height=options.size)
         prior.condition(options.prompt, camera, torch.ones(1, 3))
-        if checkpoint is None:
-            student = kinds["scene"].start(seed=options.seed, **dataclasses.asdict(options.scene_options))
-        else:
-            student = kinds["scene"].from_state(checkpoint.state["student"])
-    return Parts(student, Score(prior, objective, options.prompt), source)
+        scenes = [
+            regularise.of(scene)
+            for scene in _scenes(kinds["scene"], options, checkpoint and checkpoint.state["student"])
+        ]
+    teacher = Score(prior, objective, options.prompt)
+    lesson = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    return Parts(scenes[0] if len(scenes) == 1 else Particles(scenes), lesson)
+
+
+def _scenes(kind: type[Scene], options: Any, state: dict[str, Any] | None) -> list[Scene]:
+    """Fresh scenes, one for each particle, or those of a run's state."""
+    from distill3d.particles import states
+
+    if state is None:
+        flags = dataclasses.asdict(options.scene_options)
+        return [kind.start(seed=options.seed + i, **flags) for i in range(options.particles)]
+    return [kind.from_state(each) for each in (states(state) if options.particles > 1 else [state])]
 
 
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
-    from distill3d.commands._results import write_results
+    from distill3d.commands._generate_results import write_all
+    from distill3d.particles import Particles
 
-    write_results(options, run, parts.student, parts.teacher.prior, seconds)  # type: ignore[attr-defined]
+    scenes = list(parts.student) if isinstance(parts.student, Particles) else [parts.student]
+    made = [getattr(scene, "scene", scene) for scene in scenes]
+    write_all(options, run, made, parts.lesson.teacher.prior, seconds)  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ g = w(t) (ε̂_p(x_t; y, t) - ε_q(x_t, t, c)),   w(t) = σ_t²
 
 ε_q is learned from the scene's pictures, of which it knows the camera c (see fakes/). If it were exact, one
 scene seen by c would be one picture, ε_q the noise that was added, and g that of SDS: `--method.fake own`.
+Of several scenes (`--particles`) it is the mixture of all their pictures by c, which keeps them apart.
 """
 
 from __future__ import annotations
