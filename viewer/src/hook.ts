@@ -68,6 +68,7 @@ function describe(layer: Layer): Hook['stats']['layers'][number] {
 /** What the picture still waits for, in words. */
 function awaited({ scene, stage, server }: Context): string[] {
   return [
+    ...(server.socket.line.value.is === 'connecting' ? ['the server'] : []),
     ...scene.layers.value.flatMap((layer) => (layer.state.value.is === 'loading' ? [`${layer.name} to load`] : [])),
     ...stage.panes.flatMap((pane, i) => (pane.place && !pane.settled ? [`the splats of pane ${i} to be sorted`] : [])),
     ...server.feed.awaited.map((name) => `the server's picture of ${name}`),

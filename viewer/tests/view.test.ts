@@ -66,3 +66,10 @@ describe('panes', () => {
     expect(a!.rect).toEqual(b!.rect);
   });
 });
+
+describe('panes beside each other', () => {
+  it('stand in a row where it is wide, in a square, and in a column where it is tall', () => {
+    const columns = (count: number, aspect: number): number => new Set(sideBySide(count, aspect).map(({ x }) => x)).size;
+    expect([columns(2, 2), columns(2, 0.5), columns(3, 3), columns(4, 1.4)]).toEqual([2, 1, 3, 2]);
+  });
+});

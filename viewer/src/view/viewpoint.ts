@@ -11,6 +11,7 @@ const HALF_TURN_X = new Matrix4().makeScale(1, -1, -1);
 const HALF_TURN = new Quaternion(1, 0, 0, 0);
 const UP = new Vector3(0, 0, 1);
 const POLE_RAD = 0.02;
+const FAR_OVER_NEAR = 5000;
 
 export interface Pinhole {
   /** OpenCV, row by row. */
@@ -33,6 +34,7 @@ export class Viewpoint {
   readonly turn = new Quaternion();
   fovYRad = 0.698;
   #listeners = new Set<() => void>();
+  #reach = { centre: new Vector3(), radius: 1 };
 
   constructor() {
     this.lookAt(this.eye, this.target);
@@ -142,14 +144,20 @@ export class Viewpoint {
     };
   }
 
-  /** Set a three.js camera. Near and far follow the size of what is looked at. */
+  /** The ball that must not be cut off. */
+  setReach(centre: Vector3, radius: number): void {
+    this.#reach = { centre: centre.clone(), radius };
+  }
+
+  /** Set a three.js camera. The far plane lies behind everything, and the near plane as near as depths allow. */
   apply(camera: PerspectiveCamera, aspect: number): void {
     camera.position.copy(this.eye);
     camera.quaternion.copy(this.turn);
     camera.fov = (this.fovYRad * 180) / Math.PI;
     camera.aspect = aspect;
-    camera.near = Math.max(1e-4, this.distance / 500);
-    camera.far = this.distance * 500;
+    const { centre, radius } = this.#reach;
+    camera.far = 2 * (this.eye.distanceTo(centre) + radius + this.distance);
+    camera.near = camera.far / FAR_OVER_NEAR;
     camera.updateProjectionMatrix();
     camera.updateMatrixWorld();
   }
