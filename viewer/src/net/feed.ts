@@ -83,6 +83,7 @@ export class Feed {
       slot.asked = null;
       slot.finished = seq !== null;
       if (seq === null) slot.wanted = slot.shown = '';
+      else slot.shown = slot.wanted;
     }
   }
 

@@ -34,6 +34,9 @@ export function closerPanel(context: Context): Panel {
   scene.selected.changed((layer) => {
     if (shown.value && layer !== shown.value.layer) clear(shown);
   });
+  scene.stage.beforePicture(() => {
+    if (shown.value && !shown.value.layer.coloured) shown.value = null; // its run has gone on, to other primitives
+  });
   scene.layers.changed((layers) => {
     if (shown.value && !layers.includes(shown.value.layer)) shown.value = null;
   });
