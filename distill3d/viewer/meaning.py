@@ -27,7 +27,10 @@ SHOWN_SHARE = 0.01
 class Meaning(Protocol):
     """Says how primitives are alike."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """For people."""
+        ...
 
     def colours(self) -> Float[Tensor, "N 3"]:
         """What is alike has like colours."""
