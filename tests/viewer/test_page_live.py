@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from distill3d import files
+from distill3d.representations.gaussians import Gaussians
 from distill3d.viewer import export_html
 from tests.viewer import _page
 
@@ -101,6 +103,69 @@ def test_without_control_the_reins_are_tied(page: Any) -> None:
         pause = page.locator("#panel-live").get_by_role("button", name="Pause")
         pause.wait_for()
         assert pause.is_disabled() and "--control" in pause.get_attribute("title")
+
+
+def layer(asset: str, content: bytes, step: int) -> dict[str, Any]:
+    """A layer of Gaussians, as the protocol has it."""
+    return {
+        "id": 0,
+        "name": "owl",
+        "kind": "gaussians",
+        "shown": "splats",
+        "asset": asset,
+        "format": "ply",
+        "asset_bytes": len(content),
+        "offset": [0, 0, 0],
+        "centre": [0, 0, 0],
+        "radius": 0.6,
+        "primitives": 1,
+        "parameters": 1,
+        "frames": False,
+        "channels": [],
+        "antialiased": False,
+        "psnr": None,
+        "ssim": None,
+        "properties": [],
+        "queries": False,
+        "run": 0,
+        "step": step,
+    }
+
+
+def test_a_scene_that_trains_is_replaced_and_the_camera_stays(
+    page: Any, scenes: dict[str, Path], tmp_path: Path
+) -> None:
+    files.save(Gaussians.start(count=40, radius=0.6, opacity=0.9), tmp_path / "later.ply")
+    contents = {"a": scenes["ball"].read_bytes(), "b": (tmp_path / "later.ply").read_bytes()}
+    page.route("**/asset/*", lambda route: route.fulfill(body=contents[route.request.url[-1]]))
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        _page.open_page(page, f"{url}#t=token")
+        routes[0].send(json.dumps({"type": "layers", "layers": [layer("a", contents["a"], 10)]}))
+        page.locator("article.layer", has_text="step 10").wait_for()
+        _page.settle(page)
+        assert _page.stats(page)["layers"][0]["primitives"] == 300
+        page.locator("canvas.scene").focus()
+        page.keyboard.press("ArrowLeft")
+        camera, before = page.evaluate("__d3d.getCamera()"), _page.picture(page, background="#000")
+        routes[0].send(json.dumps({"type": "layers", "layers": [layer("b", contents["b"], 20)]}))
+        page.locator("article.layer", has_text="step 20").wait_for()
+        page.locator("article.layer", has_text="40 splats").wait_for()
+        _page.settle(page)
+        assert page.evaluate("__d3d.getCamera()") == camera
+        assert np.abs(_page.picture(page, background="#000") - before).mean() > 0.01
+
+
+def test_a_scene_that_does_not_come_is_said(page: Any) -> None:
+    page.route("**/asset/*", lambda route: route.fulfill(status=404))
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        page.goto(f"{url}#t=token")
+        page.locator(".line", has_text="Connected").wait_for()
+        routes[0].send(json.dumps({"type": "layers", "layers": [layer("gone", b"", 10)]}))
+        page.locator(".message", has_text="cannot be shown").wait_for()
+        assert "no such scene any more" in page.inner_text(".message")
+    page.errors.clear()  # the browser has said 404 too
 
 
 def test_an_exported_page_opens_from_disk_without_a_network(

@@ -149,7 +149,7 @@ def test_a_path_is_saved_as_the_renderer_reads_it_and_walked_the_same_way(ball: 
     ball.locator(".notice", has_text="no camera path").wait_for()
 
 
-def test_the_picture_is_saved_as_wide_as_asked(ball: Any, tmp_path: Path) -> None:
+def test_pictures_and_films_are_saved(ball: Any, tmp_path: Path) -> None:
     panel = unfold(ball, "output")
     panel.get_by_label("Width").fill("256")
     with ball.expect_download() as download:
@@ -158,6 +158,15 @@ def test_the_picture_is_saved_as_wide_as_asked(ball: Any, tmp_path: Path) -> Non
     with Image.open(tmp_path / "picture.png") as image:
         assert image.width == 256 and np.asarray(image).std() > 5
     assert download.value.suggested_filename == "ball.png"
+    panel.get_by_label("One turn").fill("2")
+    camera = ball.evaluate("__d3d.getCamera()")
+    with ball.expect_download() as download:
+        panel.get_by_role("button", name="Turntable").click()
+    download.value.save_as(tmp_path / "turn.webm")
+    film = (tmp_path / "turn.webm").read_bytes()
+    assert film.startswith(b"\x1a\x45\xdf\xa3") and len(film) > 1000
+    here = ball.evaluate("__d3d.getCamera()")
+    np.testing.assert_allclose(here["worldToCamera"], camera["worldToCamera"], atol=1e-6)
 
 
 def test_one_stands_where_a_photograph_was_taken(

@@ -36,7 +36,7 @@ class RunView {
   readonly #id: number;
   readonly #context: Context;
   readonly #head = h('div.row');
-  readonly #sentence = h('p.hint.bad');
+  readonly #sentence = h('p.hint');
   readonly #progress = h('i');
   readonly #chart = lossChart();
   readonly #line: HTMLInputElement;
@@ -67,6 +67,7 @@ class RunView {
     );
     this.#progress.style.width = `${(100 * run.step) / Math.max(1, run.steps)}%`;
     this.#sentence.textContent = run.sentence;
+    this.#sentence.classList.toggle('bad', run.state === 'failed');
     this.#sentence.hidden = run.sentence === '';
     this.#chart.show(metrics, run.steps);
     this.#checkpoints = run.checkpoints;

@@ -1,13 +1,14 @@
 /** Out: the picture as a PNG, and a turntable as a film. */
 
 import type { Context, Panel } from '../context';
-import { capture, settle } from '../hook';
+import { capture } from '../hook';
 import { Signal } from '../signal';
 import { h } from '../ui/dom';
 import { setDisabled, slider } from '../ui/fields';
 import { save } from '../ui/save';
 
 const FPS = 30;
+const SHORTEST_FILM_BYTES = 1000;
 
 export function outputPanel(context: Context): Panel {
   const { keys } = context;
@@ -39,40 +40,42 @@ async function screenshot(context: Context, width: number): Promise<void> {
   }
 }
 
-/** Once around the target; every picture is waited for, so the film is smooth however slow the machine. */
+/** Once around the target, filmed as it is drawn. */
 async function turntable(context: Context, seconds: number, button: HTMLButtonElement): Promise<void> {
   const { stage, viewpoint, notices } = context;
   const before = viewpoint.pose();
-  const stream = stage.canvas.captureStream(0);
-  const [track] = stream.getVideoTracks() as CanvasCaptureMediaStreamTrack[];
-  const recorder = new MediaRecorder(stream, { videoBitsPerSecond: 12_000_000 });
+  const recorder = new MediaRecorder(stage.canvas.captureStream(FPS), { videoBitsPerSecond: 12_000_000 });
   const parts: Blob[] = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);
   const done = new Promise((resolve) => (recorder.onstop = resolve));
   button.disabled = true;
   recorder.start();
-  recorder.pause();
-  try {
-    const pictures = Math.round(seconds * FPS);
-    for (let i = 0; i < pictures; i++) {
-      viewpoint.orbit((2 * Math.PI) / pictures, 0);
-      await settle(context);
-      recorder.resume();
-      stage.draw();
-      track?.requestFrame();
-      await new Promise((resolve) => setTimeout(resolve, 1000 / FPS));
-      recorder.pause();
-      button.textContent = `${Math.round((100 * (i + 1)) / pictures)} %`;
-    }
-  } catch (error) {
-    notices.say(error instanceof Error ? error.message : String(error), 'bad');
-  }
+  await turn(context, seconds, (share) => (button.textContent = `${Math.round(100 * share)} %`));
   recorder.stop();
   await done;
   viewpoint.setPose(before);
   button.disabled = false;
   button.textContent = 'Turntable';
-  save(`${fileName(context)}.webm`, new Blob(parts, { type: recorder.mimeType }));
+  const film = new Blob(parts, { type: recorder.mimeType });
+  if (film.size < SHORTEST_FILM_BYTES) notices.say('This browser has recorded nothing; distill3d render makes turntables too.', 'bad');
+  else save(`${fileName(context)}.webm`, film);
+}
+
+/** Walk once around the target in so many seconds. */
+function turn({ viewpoint }: Context, seconds: number, tell: (share: number) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const begun = performance.now();
+    let last = 0;
+    const step = (now: number): void => {
+      const share = Math.max(last, Math.min(1, (now - begun) / (1000 * seconds)));
+      viewpoint.orbit(2 * Math.PI * (share - last), 0);
+      last = share;
+      tell(share);
+      if (share < 1) requestAnimationFrame(step);
+      else resolve();
+    };
+    requestAnimationFrame(step);
+  });
 }
 
 function fileName({ scene }: Context): string {

@@ -42,9 +42,10 @@ export function lossChart(): LossChart {
       pen.lineTo(width, at);
       pen.stroke();
       const value = low + share * (high - low);
-      if (values.length) pen.fillText(short(log ? 10 ** value : value), 2, at - 2 < 8 ? at + 10 : at - 2);
+      const label = short(log ? 10 ** value : value);
+      if (values.length) pen.fillText(label, width - pen.measureText(label).width - 2, at - 2 < 8 ? at + 10 : at - 2);
     }
-    pen.fillText(`${most} steps`, width - pen.measureText(`${most} steps`).width - 2, height - 2);
+    pen.fillText(`${most} steps`, 2, height - 2);
     series.forEach(({ points }, i) => {
       pen.strokeStyle = colour(COLOURS[i % COLOURS.length]!);
       pen.lineWidth = i === 0 ? 1.6 : 1;
@@ -67,7 +68,7 @@ export function lossChart(): LossChart {
     legend,
     show(lines, steps) {
       series = seriesOf(lines);
-      most = Math.max(steps, lines.at(-1)?.step ?? 0, 1);
+      most = lines.at(-1)?.step ?? Math.max(1, steps);
       legend.replaceChildren(
         ...series.map(({ name, points }, i) =>
           h('span', {}, h('i.swatch', { style: `background: var(${COLOURS[i % COLOURS.length]})` }), `${name} `, h('b', {}, short(points.at(-1)?.[1] ?? NaN))),
