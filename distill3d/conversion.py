@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from distill3d import machine
@@ -43,6 +44,20 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What is converted; it lies in the unit ball."""
+
+    scene: Scene
+
+    @cached_property
+    def field(self) -> Field:
+        """The scene, or a field that looks like it, which takes a while to make."""
+        field = field_of(self.scene)
+        look_into(field)
+        return field
+
+
+@dataclass(frozen=True)
 class InTurn:
     """One lesson after the other, each until some progress of the run."""
 
@@ -73,16 +88,16 @@ def check_memory(target: Target, kind: str) -> None:
         )
 
 
-def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
+def start(source: Source, target: Target, kind: str, *, seed: int) -> Scene:
     """A scene of `kind` that shows as much of `source` as can be had without learning."""
     check_memory(target, kind)
-    known = field_of(source) if FAMILIES.get(kind, "field") == "field" else source
+    known = source.field if FAMILIES.get(kind, "field") == "field" else source.scene
     student = target.start(known, seed=seed)
-    student.scene_transform.copy_(source.scene_transform)
+    student.scene_transform.copy_(source.scene.scene_transform)
     return student
 
 
-def lesson(source: Scene, student: Scene, route: Route, pace: Pace) -> Lesson:
+def lesson(source: Source, student: Scene, route: Route, pace: Pace) -> Lesson:
     """What the student is taught by along a route."""
     parts = [
         _volume(source, student, pace) if name == "volume" else _pictures(source, student, pace)
@@ -91,18 +106,16 @@ def lesson(source: Scene, student: Scene, route: Route, pace: Pace) -> Lesson:
     return InTurn(list(zip((VOLUME_SHARE, 1.0)[-len(parts) :], parts, strict=True)) if parts else [])
 
 
-def _volume(source: Scene, student: Scene, pace: Pace) -> Lesson:
+def _volume(source: Source, student: Scene, pace: Pace) -> Lesson:
     if not isinstance(student, Field):
         raise TypeError(f"given a {type(student).__name__} to be taught at points, expected a field")
-    teacher = field_of(source)
-    look_into(teacher)
     evenly = Evenly(AROUND, pace.views, pace.rays, pace.size)
     rays: RaySource = Hardest(evenly) if pace.active else evenly
-    return Volume(teacher, rays, comparable=comparable(student, teacher))
+    return Volume(source.field, rays, comparable=comparable(student, source.field))
 
 
-def _pictures(source: Scene, student: Scene, pace: Pace) -> Lesson:
+def _pictures(source: Source, student: Scene, pace: Pace) -> Lesson:
     pixels = pace.views * pace.size**2
     stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
-    teacher = SceneTeacher(source, stride=stride, active=ACTIVE if pace.active else 0.0)
+    teacher = SceneTeacher(source.scene, stride=stride, active=ACTIVE if pace.active else 0.0)
     return Pictures(teacher, teacher, pace.views, pace.size, teacher.want)
