@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from distill3d import machine
@@ -24,6 +25,8 @@ VOLUME_SHARE = 0.5
 """Of a run that goes on with pictures."""
 
 
+PICTURES_WEIGHT = 30.0
+"""About that of rays in a lesson at points: Adam remembers how large gradients were."""
 ACTIVE = 0.5
 """Share of the pictures that is drawn by what the student was worst at."""
 
@@ -43,23 +46,39 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class InTurn:
-    """One lesson after the other, each until some progress of the run."""
+class Source:
+    """What is converted; it lies in the unit ball."""
 
-    lessons: Sequence[tuple[float, Lesson]]
+    scene: Scene
+
+    @cached_property
+    def field(self) -> Field:
+        """The scene, or a field that looks like it, which takes a while to make."""
+        field = field_of(self.scene)
+        look_into(field)
+        return field
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """One lesson after the other: until which progress of the run, with what weight, and which."""
+
+    lessons: Sequence[tuple[float, float, Lesson]]
 
     def __call__(self, student: Scene, moment: Moment) -> Told:
-        ends = [round(until * moment.steps) for until, _ in self.lessons]
+        ends = [round(until * moment.steps) for until, _, _ in self.lessons]
         now = next(i for i, end in enumerate(ends) if moment.number <= end or i == len(ends) - 1)
         begun = ends[now - 1] if now else 0
         within = Moment(moment.number - begun, ends[now] - begun, moment.generator)
-        return self.lessons[now][1](student, within)
+        _, weight, lesson = self.lessons[now]
+        told = lesson(student, within)
+        return replace(told, loss=replace(told.loss, total=weight * told.loss.total))
 
     def state_dict(self) -> dict[str, Any]:
-        return {str(i): lesson.state_dict() for i, (_, lesson) in enumerate(self.lessons)}
+        return {str(i): lesson.state_dict() for i, (*_, lesson) in enumerate(self.lessons)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for i, (_, lesson) in enumerate(self.lessons):
+        for i, (*_, lesson) in enumerate(self.lessons):
             lesson.load_state_dict(state[str(i)])
 
 
@@ -73,36 +92,34 @@ def check_memory(target: Target, kind: str) -> None:
         )
 
 
-def start(source: Scene, target: Target, kind: str, *, seed: int) -> Scene:
+def start(source: Source, target: Target, kind: str, *, seed: int) -> Scene:
     """A scene of `kind` that shows as much of `source` as can be had without learning."""
     check_memory(target, kind)
-    known = field_of(source) if FAMILIES.get(kind, "field") == "field" else source
+    known = source.field if FAMILIES.get(kind, "field") == "field" else source.scene
     student = target.start(known, seed=seed)
-    student.scene_transform.copy_(source.scene_transform)
+    student.scene_transform.copy_(source.scene.scene_transform)
     return student
 
 
-def lesson(source: Scene, student: Scene, route: Route, pace: Pace) -> Lesson:
+def lesson(source: Source, student: Scene, route: Route, pace: Pace) -> Lesson:
     """What the student is taught by along a route."""
-    parts = [
-        _volume(source, student, pace) if name == "volume" else _pictures(source, student, pace)
-        for name in route.lessons
-    ]
-    return InTurn(list(zip((VOLUME_SHARE, 1.0)[-len(parts) :], parts, strict=True)) if parts else [])
+    made = {"volume": _volume, "render": _pictures}
+    parts = [made[name](source, student, pace) for name in route.lessons]
+    if len(parts) < 2:
+        return InTurn([(1.0, 1.0, part) for part in parts])
+    return InTurn([(VOLUME_SHARE, 1.0, parts[0]), (1.0, PICTURES_WEIGHT, parts[1])])
 
 
-def _volume(source: Scene, student: Scene, pace: Pace) -> Lesson:
+def _volume(source: Source, student: Scene, pace: Pace) -> Lesson:
     if not isinstance(student, Field):
         raise TypeError(f"given a {type(student).__name__} to be taught at points, expected a field")
-    teacher = field_of(source)
-    look_into(teacher)
     evenly = Evenly(AROUND, pace.views, pace.rays, pace.size)
     rays: RaySource = Hardest(evenly) if pace.active else evenly
-    return Volume(teacher, rays, comparable=comparable(student, teacher))
+    return Volume(source.field, rays, comparable=comparable(student, source.field))
 
 
-def _pictures(source: Scene, student: Scene, pace: Pace) -> Lesson:
+def _pictures(source: Source, student: Scene, pace: Pace) -> Lesson:
     pixels = pace.views * pace.size**2
     stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
-    teacher = SceneTeacher(source, stride=stride, active=ACTIVE if pace.active else 0.0)
-    return Pictures(teacher, teacher, pace.views, pace.size, teacher.want)
+    teacher = SceneTeacher(source.scene, stride=stride, active=ACTIVE if pace.active else 0.0)
+    return Pictures(teacher, teacher, pace.views, pace.size, teacher.want, whole=True)

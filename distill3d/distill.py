@@ -83,9 +83,11 @@ class Pictures:
     size: int
     want: Collection[str] = ()
     """Channels that the teacher reads beside those that the student's own penalty does."""
+    whole: bool = False
+    """Pictures have all of their size from the beginning: the student is no longer rough."""
 
     def __call__(self, student: Scene, moment: Moment) -> Told:
-        side = resolution(self.size, moment.progress)
+        side = self.size if self.whole else resolution(self.size, moment.progress)
         cameras = self.rig.cameras(moment, views=self.views, width=side, height=side)
         rendering = student.render(cameras, want={*student.want(moment), *self.want})
         loss = self.teacher(cameras, rendering, moment)

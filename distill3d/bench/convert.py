@@ -12,6 +12,7 @@ from distill3d import conversion, files, plugins
 from distill3d.bench import _matrix
 from distill3d.bench._benchmark import Benchmark, Record, kept_in
 from distill3d.bench._labels import words
+from distill3d.conversion import Source
 from distill3d.conversions.routes import route
 from distill3d.distill import learn
 from distill3d.errors import UserError, unknown
@@ -42,7 +43,7 @@ class Convert(Benchmark):
     size: Annotated[int, "side of the pictures in pixels"] = 128
     seed: Annotated[int, "where all randomness starts"] = 0
     out: Annotated[Path | None, "folder for convert.json, .md and .png; a later run goes on"] = None
-    _sources: dict[str, Scene] = field(default_factory=dict, repr=False)
+    _sources: dict[str, Source] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,17 +101,17 @@ class Convert(Benchmark):
         pace |= {name: value for name, value in QUICK.items() if self.quick and pace["steps"] > 0}
         return pace | ({"steps": self.steps} if self.steps and pace["steps"] else {})
 
-    def _source(self, kind: str) -> Scene:
+    def _source(self, kind: str) -> Source:
         """A shipped scene, or one that is made of one."""
         if kind not in self._sources:
             if kind in SHIPPED:
                 scene = files.load(self._folder() / SHIPPED[kind])
             else:
                 scene = self._converted(self._source(MADE_OF[kind]), MADE_OF[kind], kind)[0]
-            self._sources[kind] = scene
+            self._sources[kind] = Source(scene)
         return self._sources[kind]
 
-    def _converted(self, source: Scene, kind: str, target: str) -> tuple[Scene, Record]:
+    def _converted(self, source: Source, kind: str, target: str) -> tuple[Scene, Record]:
         """A conversion, and what came of it."""
         preset = plugins.presets(plugins.find("targets", target, "target", ""), Path())["quick"]
         sizes = {name: value for name, value in preset.items() if name not in ("steps", "rays", "views")}
@@ -125,7 +126,7 @@ class Convert(Benchmark):
         for _ in learn(student, lesson, steps=steps, seed=self.seed):
             pass
         seconds = time.perf_counter() - begun
-        kept = fidelity(source, student, size=self.size, views=VIEWS, resolution=0).summary()
+        kept = fidelity(source.scene, student, size=self.size, views=VIEWS, resolution=0).summary()
         names = ("psnr_vs_source", "ssim_vs_source", "psnr_vs_source_worst", "alpha_error", "depth_error")
         numbers = {name: kept[name] for name in names}
         return student, {

@@ -124,15 +124,16 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     target = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
     with given_by_user():
         source = centred(given)
+        origin = conversion.Source(source)
         if checkpoint is None:
             print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
             made = target(**dataclasses.asdict(options.to_options))
-            student = conversion.start(source, made, options.to, seed=options.seed)
+            student = conversion.start(origin, made, options.to, seed=options.seed)
         else:
             of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
             student = of.from_state(checkpoint.state["student"])
         pace = conversion.Pace(options.rays, options.views, options.size, options.active)
-        lesson = conversion.lesson(source, student, way, pace)
+        lesson = conversion.lesson(origin, student, way, pace)
     return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from distill3d.conversions.field_to_primitives import field_to_primitives
+from distill3d.conversions.mesh_to_gaussians import mesh_to_primitives
 from distill3d.field import Field
 from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
@@ -32,7 +33,5 @@ class SplatTarget(Target):
         if isinstance(source, Field):
             return field_to_primitives(source, kind, count=self.count, degree=self.degree, seed=seed)
         if isinstance(source, Mesh):
-            from distill3d.conversions.mesh_to_gaussians import mesh_to_primitives
-
             return mesh_to_primitives(source, kind, count=self.count)
         raise TypeError(f"given a {type(source).__name__}, expected a field or a mesh")

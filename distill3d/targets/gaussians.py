@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from distill3d.conversions.between_primitives import to_gaussians
+from distill3d.conversions.pruned import of_degree, pruned
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.surfels import Surfels
 from distill3d.scene import Scene
@@ -21,12 +23,8 @@ class ToGaussians(SplatTarget):
     """Gaussians with harmonics: flat ones on surfaces, surfels with a thickness, or fewer of many."""
 
     def start(self, source: Scene, *, seed: int) -> Scene:
-        if isinstance(source, Gaussians):
-            from distill3d.conversions.pruned import pruned
-
-            return pruned(source, count=self.count, degree=self.degree)
         if isinstance(source, Surfels):
-            from distill3d.conversions.between_primitives import to_gaussians
-
-            return to_gaussians(source)
+            source = to_gaussians(source)
+        if isinstance(source, Gaussians):
+            return of_degree(pruned(source, count=self.count), self.degree)
         return self.of_surfaces(source, "gaussians", seed)
