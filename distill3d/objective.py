@@ -71,6 +71,9 @@ class Objective:
         if self.COMPARES:
             needs_null_prompt(prior)
 
+    def check_prompt(self, prompt: str) -> None:
+        """Raise a `UserError` if the method cannot make what `prompt` says; asked before a run is begun."""
+
     def gradient(
         self, x: Float[Tensor, "B ..."], prior: Prior, condition: Condition, moment: Moment
     ) -> Float[Tensor, "B ..."]:
@@ -114,6 +117,13 @@ class Guided(Objective):
         super().check(prior)
         if self.scale(prior) != 1 or self.perp_neg:
             needs_null_prompt(prior)
+
+    def check_prompt(self, prompt: str) -> None:
+        if self.perp_neg and "view" in prompt.replace(",", " ").lower().split():
+            raise UserError(
+                f'--method.perp-neg names the views itself, and "{prompt}" says one already; leave the view '
+                "out of the prompt, or leave out --method.perp-neg"
+            )
 
     def scale(self, prior: Prior) -> float:
         """The guidance scale in force."""

@@ -7,7 +7,7 @@ the pictures in a row, number k is of particle k modulo their count (`Repeated` 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +28,23 @@ class Particles(Scene):
         super().__init__()
         self.scenes = nn.ModuleList(scenes)
 
-    def __iter__(self) -> Any:
-        return iter(self.scenes)
+    def __iter__(self) -> Iterator[Scene]:
+        for scene in self.scenes:
+            assert isinstance(scene, Scene)
+            yield scene
 
     def __len__(self) -> int:
         return len(self.scenes)
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Pictures of the particles in turn; a single camera sees the first one."""
+        scenes = list(self)
         if not cameras.shape:
-            return self.scenes[0].render(cameras, want=want)
-        shown = [(self.scenes[i], cameras[i :: len(self)]) for i in range(min(len(self), len(cameras)))]
-        pictures = concatenate([scene.render(taken, want=want) for scene, taken in shown])
+            return scenes[0].render(cameras, want=want)
+        shown = scenes[: len(cameras)]
+        pictures = concatenate(
+            [scene.render(cameras[i :: len(self)], want=want) for i, scene in enumerate(shown)]
+        )
         by_scene = torch.cat([torch.arange(i, len(cameras), len(self)) for i in range(len(shown))])
         return pictures[torch.argsort(by_scene)]
 

@@ -82,6 +82,12 @@ class Prior:
         """What `noise` needs to know of pictures of `prompt` by `cameras`, in front of `background`."""
         return Condition(prompt, cameras, background)
 
+    def of_normals(self) -> Prior:
+        """The prior of pictures that show normals as colours (see unpainted.py); a network is shown them
+        like any others.
+        """
+        return self
+
     def stations_at(self, width: int, height: int) -> Cameras | None:
         """The only cameras that this prior knows pictures from; None if it knows them from everywhere."""
         return None

@@ -1,7 +1,4 @@
-"""A scene with more penalties than its own: regularisers with weights, which are the --regularise.* flags.
-
-It is rendered, grows and is saved as the scene that it holds, so that `distill` needs to know nothing of it.
-"""
+"""A scene with more penalties than its own: regularisers with weights, which are the --regularise.* flags."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ from distill3d.rendering import Rendering
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
+from distill3d.wrapped import Wrapped, bare
 
 NUDGE = 0.01  # how far from a point a field is asked for its slope, in world units
 FLAT = 0.01  # change of log density over two NUDGEs under which a normal fades
@@ -75,29 +73,18 @@ class Regularise:
         return Regularised(scene, self) if self.weights else scene
 
 
-class Regularised(Scene):
+class Regularised(Wrapped):
     """A scene and what is asked of it beside its own penalty."""
 
     def __init__(self, scene: Scene, by: Regularise) -> None:
-        super().__init__()
+        super().__init__(scene)
         for name in by.weights:
-            if not isinstance(scene, TERMS[name].kinds):
+            if not isinstance(bare(scene), TERMS[name].kinds):
                 raise UserError(
                     f"--regularise.{name.replace('_', '-')} means nothing for a {type(scene).__name__}; "
                     f"it is for {TERMS[name].said}, so leave it out or choose another --scene"
                 )
-        self.scene, self.by = scene, by
-
-    def render(self, cameras: Cameras, *, want: Collection[str] = ("rgb", "alpha")) -> Rendering:
-        return self.scene.render(cameras, want=want)
-
-    def param_groups(self) -> list[dict[str, Any]]:
-        return self.scene.param_groups()
-
-    def grow(
-        self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
-    ) -> None:
-        self.scene.grow(step, steps, optimizer, generator)
+        self.by = by
 
     def want(self, moment: Moment) -> Collection[str]:
         """What the scene's own penalty reads, and what shows a surface's normals."""
@@ -114,13 +101,6 @@ class Regularised(Scene):
         ]
         own = self.scene.penalty(cameras, rendering, moment)
         return torch.stack([term.reshape(()) for term in (*terms, *(() if own is None else (own,)))]).sum()
-
-    def state_dict(self, *arguments: Any, **keywords: Any) -> Any:
-        """That of the scene: regularisers have nothing to remember."""
-        return self.scene.state_dict(*arguments, **keywords)
-
-    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
-        return self.scene.load_state_dict(state_dict, strict, assign)
 
 
 @dataclass(frozen=True)

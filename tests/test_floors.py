@@ -17,7 +17,9 @@ FLOORS = [
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],
-    ["field"],
+    ["wrapped"],
+    # the world shows its objects unpainted too, in the same colours of normals
+    ["field", "unpainted"],
     ["survey", "regularisers"],
     ["fusion"],
     ["world", "data"],
@@ -32,9 +34,9 @@ FLOORS = [
     # what is distilled may be made of scenes: several together, or one with more penalties than its own
     ["fakes", "judges", "particles", "regularised"],
     ["objectives", "teachers", "conversions", "lift", "formats", "target"],
-    ["targets"],
+    ["targets", "studio"],
     # a start and a teacher make a conversion
-    ["conversion"],
+    ["conversion", "recipes"],
     ["chamfer", "lpips"],
     ["comparison"],
     ["fidelity"],
@@ -55,7 +57,8 @@ ONLY_IN = {
     "nerfacc": ("ops",),
     "tinycudann": ("ops",),
     "open3d": ("conversions", "formats"),
-    "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer"),
+    # a recipe's stages hand meshes and points on
+    "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer", "recipes"),
     "skimage": ("conversions",),
     "fast_simplification": ("conversions",),
     "xatlas": ("conversions",),

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { fingerprint } from './scripts/sources';
+import { fingerprint } from './scripts/sources.ts';
 
 const HERE = import.meta.dirname;
 const STATIC = join(HERE, '../distill3d/viewer/static');

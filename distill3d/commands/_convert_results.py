@@ -38,7 +38,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
     size = options.picture_size
     around = pictures.shoot(target, turntable(FRAMES, width=size, height=size))
     pictures.write_gif(run.path("turntable.gif"), around.over(WHITE))
-    measured = fidelity(source, target, size=options.size)
+    measured = fidelity(source, target, size=options.size, resolution=options.resolution)
     report: dict[str, Any] = {
         "source": options.source,
         "from": files.kind_of(source),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -25,8 +25,9 @@ LOOK_EVERY_S = 0.1
 class Onlooker(Protocol):
     """Told how a run goes."""
 
-    def after(self, step: int, student: Scene, asked: threading.Event) -> None:
-        """A step was taken. Returns once the next may begin; `asked` to stop is set if a page wants that."""
+    def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
+        """A step was taken. Returns once the next may begin; True if a page wants the run to stop."""
+        ...
 
     def finished(self) -> None:
         """The results are written. Returns once nobody wants to look any more."""
@@ -35,8 +36,8 @@ class Onlooker(Protocol):
 class Nobody:
     """Does not look."""
 
-    def after(self, step: int, student: Scene, asked: threading.Event) -> None:
-        """Go on."""
+    def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
+        return False
 
     def finished(self) -> None:
         """Be done."""
@@ -64,15 +65,14 @@ class Pages:
         elif self._state in ("training", "paused"):
             self._state = "paused" if action == "pause" else "training"
 
-    def after(self, step: int, student: Scene, asked: threading.Event) -> None:
+    def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
         """Keep a snapshot where one is due, and wait while the run is held."""
         if self._pace.due() or step == self._steps:
             self._keep(step, student)
-        while self._state == "paused" and not self._stop and not asked.is_set():
+        while self._state == "paused" and not self._stop and not interrupted():
             self._keep(step, student)
-            asked.wait(LOOK_EVERY_S)
-        if self._stop:
-            asked.set()
+            time.sleep(LOOK_EVERY_S)
+        return self._stop
 
     def finished(self) -> None:
         """Serve until Ctrl-C."""

@@ -142,8 +142,7 @@ class Command:
                     seconds = before + step.seconds
                     metrics.add(step.number, loss=step.loss, **step.parts, seconds=seconds)
                     show(step.number, step.loss, step.seconds)
-                    onlooker.after(step.number, parts.student, asked)
-                    stop = asked.is_set()
+                    stop = onlooker.after(step.number, parts.student, asked.is_set) or asked.is_set()
                     if stop or step.number % every == 0 or step.number == options.steps:
                         run.save_checkpoint(step.number, seconds, step.state())
                     if stop:

@@ -51,6 +51,8 @@ class Options:
     """Side of the pictures in pixels, of lessons and of the report."""
     active: bool = True
     """Look again at what the copy was worst at: a share of the cameras, and of the rays."""
+    resolution: int = 64
+    """Voxels a side of the grid for the report's Chamfer distance and IoU; 0: leave them out."""
     data: _flags.Folder = None
     """A dataset of the same object: the report then also compares with its test pictures."""
 
@@ -88,7 +90,15 @@ def _resolve(options: Any) -> Any:
         raise UserError(
             "no scene was given; expected a file or a run's folder: distill3d convert SRC --to vm"
         )
-    least = {"steps": 0, "views": 0, "rays": 0, "size": 8, "checkpoint_every": 1, "picture_size": 1}
+    least = {
+        "steps": 0,
+        "views": 0,
+        "rays": 0,
+        "size": 8,
+        "resolution": 0,
+        "checkpoint_every": 1,
+        "picture_size": 1,
+    }
     for name, number in least.items():
         _flags.at_least(number, name, getattr(options, name))
     preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]

@@ -10,6 +10,7 @@ from typing import Literal
 from distill3d.commands import _flags
 from distill3d.errors import UserError
 
+PAGE = ".html"
 Up = Literal["z-up", "y-up", "y-down"]
 Frame = Literal["z-up", "y-up", "y-down", "source"]
 
@@ -22,7 +23,8 @@ class Options:
     .sog and .splat are smaller forms of Gaussians, .pt is gsplat's checkpoint and .ckpt splatfacto's, and
     .gaussians.glb is glTF with KHR_gaussian_splatting. .glb and .obj are meshes with their texture or with
     vertex colours, turned to +y up as their readers expect; .stl and .off are shapes alone. .safetensors is
-    our own format, for every kind of scene.
+    our own format, for every kind of scene. .html is a page with the viewer and the scene in it, which opens
+    from a disk and needs no network.
     """
 
     scene: _flags.SceneWord
@@ -33,6 +35,12 @@ class Options:
     """Make a mesh even where .ply would hold Gaussians."""
     resolution: int = 96
     """Voxels along each side of the volume that a mesh is taken from."""
+    texture: int = 0
+    """Give a .glb or .obj few triangles and a texture of so many pixels a side, such as 1024, as editors and
+    games want them. It comes from any scene, and Gaussians of other programs may lie anywhere. With 0 a mesh
+    keeps the texture it has, and others have colours at each of their many vertices."""
+    triangles: int = 20_000
+    """How many triangles a mesh with --texture has at most, or a few more."""
     frame: Frame = "z-up"
     """How the scene stands in the file. Ours is z-up; most programs for splats expect y-down, as 3D Gaussian
     Splatting writes it; source is the world of what the scene was made from, such as the dataset of a fit,
@@ -52,9 +60,10 @@ def main(argv: Sequence[str]) -> int:
 
     from distill3d import files
 
-    suffix = files.suffix_of(options.out)
+    page = options.out.suffix.lower() == PAGE
+    suffix = PAGE if page else files.suffix_of(options.out)
     if not suffix:
-        known = ", ".join(files.SUFFIXES)
+        known = ", ".join((*files.SUFFIXES, PAGE))
         raise UserError(f'cannot export to "{options.out.name}"; expected a name ending in {known}')
 
     from distill3d.commands import _export

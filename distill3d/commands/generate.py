@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill3d import plugins
-from distill3d.commands import _flags
+from distill3d.commands import _flags, _generate_recipe
 from distill3d.commands._options import Grammar
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
@@ -27,10 +27,12 @@ class Options:
     A student scene is rendered from random cameras; a prior that knows pictures says, through a distillation
     method, how they should change. `distill3d world` lists the words that the default prior knows. --prior
     also takes the hub id, folder or .safetensors file of a Stable Diffusion model, which knows many more.
+    --recipe NAME makes it in several stages instead, and has flags of its own: --recipe NAME --help.
     """
 
     prompt: _flags.Words = ""
     """What to make, in quotes: "a red robot"."""
+    recipe: _generate_recipe.Recipe = ""
     steps: int = STEPS
     """How often the scene is rendered and improved."""
     views: int = VIEWS
@@ -60,7 +62,10 @@ GRAMMAR = Grammar(
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(_with_model(argv))
+    words = _with_model(argv)
+    if _generate_recipe.meant(words):
+        return _generate_recipe.main(words)
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(words)
 
 
 def _with_model(argv: Sequence[str]) -> list[str]:
@@ -121,7 +126,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     return Parts(scenes[0] if len(scenes) == 1 else Particles(scenes), lesson)
 
 
-def _scenes(kind: type[Scene], options: Any, state: dict[str, Any] | None) -> list[Scene]:
+def _scenes(kind: Any, options: Any, state: dict[str, Any] | None) -> list[Scene]:
     """Fresh scenes, one for each particle, or those of a run's state."""
     from distill3d.particles import states
 
@@ -134,7 +139,8 @@ def _scenes(kind: type[Scene], options: Any, state: dict[str, Any] | None) -> li
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._generate_results import write_all
     from distill3d.particles import Particles
+    from distill3d.wrapped import bare
 
     scenes = list(parts.student) if isinstance(parts.student, Particles) else [parts.student]
-    made = [getattr(scene, "scene", scene) for scene in scenes]
+    made = [bare(scene) for scene in scenes]
     write_all(options, run, made, parts.lesson.teacher.prior, seconds)  # type: ignore[attr-defined]

@@ -13,6 +13,18 @@ from torch import Tensor
 
 GAP_TEXELS = 4
 """Between charts, so that neither linear filtering nor the first mip levels mix their colours."""
+SMALLEST_PX = 32
+FEWEST = 8
+"""Triangles, of which the simplest solid that still has all sides is made: an octahedron."""
+
+
+def check(triangles: int, texture_px: int) -> None:
+    """Raise ValueError for a mesh that nothing could be seen on."""
+    if triangles < FEWEST or texture_px < SMALLEST_PX:
+        raise ValueError(
+            f"given {triangles} triangles and a texture of {texture_px} pixels a side; expected {FEWEST} or "
+            f"more, and {SMALLEST_PX} or more"
+        )
 
 
 def unwrapped(mesh: trimesh.Trimesh, texture_px: int) -> tuple[Float[Tensor, "T 2"], Int[Tensor, "F 3"]]:

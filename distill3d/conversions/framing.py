@@ -1,7 +1,7 @@
 """Where a scene is: the ball that holds what there is to see, and the primitives in it.
 
-Our own scenes lie in the unit ball around the origin. Files of other programs lie anywhere, in any unit, and
-files of Gaussians hold more than their subject: a backdrop far away, and single ones that have flown off.
+Our own scenes lie somewhere in the unit ball around the origin. Files of other programs lie anywhere, in any
+unit, and those of Gaussians hold more than their subject: a backdrop, and single ones that have flown off.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.field import CELLS, Field
 from distill3d.representations._extra import EXTRA
 from distill3d.representations._primitives import LEARNED, Primitives
 from distill3d.representations.mesh import Mesh
@@ -26,7 +27,7 @@ SPREAD = 4.0
 STRAY_SHARE = 0.02
 """Of the primitives this side of the backdrop, how many may have flown off."""
 MARGIN = 1.2
-"""Of the radius, for what those hold who do not count as strays."""
+"""Of the radius, for primitives are larger than their centres, and strays may be none."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,24 @@ UNIT = Ball(torch.zeros(3), 1.0)
 
 @torch.no_grad()
 def ball_around(scene: Scene) -> Ball:
-    """The unit ball where a scene lies in it, as every field does; else a ball around what it shows.
+    """A ball around what a scene shows: the tighter, the finer what is made of it.
 
-    A mesh is held whole. Of primitives, those that are next to invisible do not count, nor a backdrop, nor a
-    share that is far from all others. Raises ValueError where nothing is left.
+    A mesh and the cells of a field that are not empty are held whole. So are primitives in the unit ball, if
+    most are there; elsewhere a backdrop does not count, nor a share that has flown off, and what is next to
+    invisible counts nowhere. Raises ValueError where nothing is left.
     """
     if isinstance(scene, Mesh):
         return _around_all(_finite(scene.vertices()))
+    if isinstance(scene, Field):
+        cells = scene.occupied[0].nonzero().flip(-1).cpu()
+        ball = _around_all(_finite((2 * cells + 1) / CELLS - 1))
+        return _within_unit(replace(ball, radius=ball.radius + math.sqrt(3) / CELLS))
     if isinstance(scene, Primitives):
-        return _around_most(_finite(scene.means[scene.opacity_logits.sigmoid() >= SHOWN]))
+        points = _finite(scene.means[scene.opacity_logits.sigmoid() >= SHOWN])
+        if _most(points.norm(dim=-1)) > UNIT.radius:
+            return _around_most(points)
+        ball = _around_all(points[UNIT.holds(points)])
+        return _within_unit(replace(ball, radius=MARGIN * ball.radius))
     return UNIT
 
 
@@ -70,16 +80,17 @@ def _finite(points: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
     return points
 
 
+def _within_unit(ball: Ball) -> Ball:
+    """The unit ball if it is the smaller one: scenes of ours have nothing outside of it."""
+    return ball if ball.radius < UNIT.radius else UNIT
+
+
 def _around_all(points: Float[Tensor, "P 3"]) -> Ball:
-    if points.norm(dim=-1).max() <= UNIT.radius:
-        return UNIT
     centre = (points.amin(0) + points.amax(0)) / 2
-    return Ball(centre, float((points - centre).norm(dim=-1).max()) * 1.001)
+    return Ball(centre, float((points - centre).norm(dim=-1).max()))
 
 
 def _around_most(points: Float[Tensor, "P 3"]) -> Ball:
-    if _most(points.norm(dim=-1)) <= UNIT.radius:
-        return UNIT
     centre = points.median(0).values
     distances = (points - centre).norm(dim=-1)
     subject = distances[distances <= SPREAD * distances.median()]
@@ -100,4 +111,6 @@ def cropped(scene: Primitives, ball: Ball) -> Primitives:
         name: value[keep] if name in rowed or name.startswith(EXTRA) else value
         for name, value in scene.state_dict().items()
     }
+    if not keep.any():
+        raise ValueError(f"nothing of the scene lies within {ball.radius:g} of {ball.centre.tolist()}")
     return type(scene).from_state(state)

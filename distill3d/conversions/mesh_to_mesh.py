@@ -12,7 +12,7 @@ from distill3d.conversions._closest import Surface
 from distill3d.conversions._colours import colours_at
 from distill3d.conversions._simplified import simplified
 from distill3d.conversions._texels import texels
-from distill3d.conversions._unwrapped import unwrapped
+from distill3d.conversions._unwrapped import check, unwrapped
 from distill3d.representations.mesh import Mesh, Texture
 
 TEXELS_APART = 4.0
@@ -24,8 +24,10 @@ def mesh_to_mesh(mesh: Mesh, *, triangles: int = 20_000, texture_px: int = 1024)
     """The same surface with about `triangles` faces at most, unwrapped anew, and a square texture.
 
     Each texel has the colour of the closest place on `mesh`, whether that comes from a texture or from
-    vertices. Raises ValueError for a mesh without triangles.
+    vertices. Raises ValueError for a mesh without
+    triangles, and where too few are asked for.
     """
+    check(triangles, texture_px)
     if not len(mesh.faces):
         raise ValueError("the mesh has no triangles, so there is no surface; give one with faces")
     vertices, faces = mesh.vertices().cpu().double().numpy(), mesh.faces.cpu().numpy()

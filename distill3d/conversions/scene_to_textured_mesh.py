@@ -13,7 +13,7 @@ from distill3d.camera import Cameras
 from distill3d.conversions._baked import baked
 from distill3d.conversions._simplified import simplified
 from distill3d.conversions._texels import texels
-from distill3d.conversions._unwrapped import unwrapped
+from distill3d.conversions._unwrapped import check, unwrapped
 from distill3d.conversions.framing import Ball, ball_around, cropped
 from distill3d.conversions.scene_to_mesh import renders_to_mesh
 from distill3d.rendering import Rendering
@@ -40,6 +40,7 @@ def scene_to_textured_mesh(
     does, in `ball`, which is found by `ball_around` when not given; what lies outside is left out, and what
     no view sees past, as the outside of a room, is solid. Raises ValueError when there is nothing to see.
     """
+    check(triangles, texture_px)
     ball = ball or ball_around(scene)
     render = _renderer(scene, ball)
     fused = renders_to_mesh(render, resolution=resolution, views=views, extent=ball.radius)

@@ -38,6 +38,8 @@ TURN_MEANS = np.array([1, -1, -1], np.float32)
 TURN_WXYZ = np.array([1, 1, -1, -1], np.float32)
 TURN_SH = np.array([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
 """What half a turn around x does to centres, quaternions and higher coefficients; it is its own inverse."""
+MOST_WINDOW, AT_ONCE = 1 << 25, 1 << 20
+"""Bytes that zstandard may look back, and that are unpacked together."""
 MOST_PER_GAUSSIAN = 9 + 1 + 3 + 3 + 4 + 3 * REST[MOST_STORED]
 
 
@@ -167,11 +169,7 @@ def _zstandard_streams(data: bytes, count: int, widths: tuple[int, ...]) -> list
                 f"{len(data)}, so fetch it again"
             )
         try:
-            stream = (
-                zstandard.ZstdDecompressor().decompress(data[at : at + packed], max_output_size=size)
-                if size
-                else b""
-            )
+            stream = _decompressed(data[at : at + packed], size) if size else b""
         except zstandard.ZstdError as error:
             raise UserError(f"stream {i} of the SPZ is damaged ({error}); fetch it again") from error
         if len(stream) != size:
@@ -181,6 +179,16 @@ def _zstandard_streams(data: bytes, count: int, widths: tuple[int, ...]) -> list
         streams.append(np.frombuffer(stream, np.uint8).reshape(count, width))
         at += packed
     return streams
+
+
+def _decompressed(packed: bytes, size: int) -> bytes:
+    """At most one byte more than `size`, in steps: what a stream says of its own size is not believed."""
+    parts, left = list[bytes](), size + 1
+    with zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW).stream_reader(packed) as reader:
+        while left and (part := reader.read(min(left, AT_ONCE))):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
 
 
 def _positions(raw: np.ndarray, version: int, fraction_bits: int) -> np.ndarray:

@@ -48,6 +48,9 @@ class Reward(Objective):
         self.method.check(prior)
         self.who.check()
 
+    def check_prompt(self, prompt: str) -> None:
+        self.method.check_prompt(prompt)
+
     def gradient(
         self, x: Float[Tensor, "B ..."], prior: Prior, condition: Condition, moment: Moment
     ) -> Float[Tensor, "B ..."]:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 import torch
@@ -31,7 +31,16 @@ from torch.nn.functional import normalize
 from distill3d.camera import Cameras, azimuth_elevation, orbit
 from distill3d.mixture import logits, shrink
 from distill3d.prior import Condition, Prior, noise_from_clean
-from distill3d.world.bank import VIEWS_OF_EVERYTHING, Bank, bank_of, everything, stations
+from distill3d.world.bank import (
+    VIEWS_OF_EVERYTHING,
+    Bank,
+    Shown,
+    bank_of,
+    everything,
+    painted,
+    stations,
+    unpainted,
+)
 from distill3d.world.grammar import describe
 from distill3d.world.views import in_view
 
@@ -57,7 +66,7 @@ class Exact(Prior):
         for name in ("instances", "stations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name)}; expected a whole number from 1")
-        self._banks: dict[tuple[str | None, int, int], _Pictures] = {}
+        self._shown = painted
 
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
         """Unknown words in `prompt` are refused here, before any work is done."""
@@ -67,6 +76,12 @@ class Exact(Prior):
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """Pictures in [-1, 1], scaled to the energy of 16 x 16 pixels."""
         return (rgb * 2 - 1) * _scale(rgb)
+
+    def of_normals(self) -> Exact:
+        """The same mixture of the same objects, unpainted."""
+        other = replace(self)
+        other._shown = unpainted
+        return other
 
     def stations_at(self, width: int, height: int) -> Cameras:
         """The cameras that the prior's renders were taken by, for pictures of this size."""
@@ -99,7 +114,7 @@ class Exact(Prior):
     def _sound(self) -> Exact:
         """The prior without leak and bias, on the same renders."""
         sound = replace(self, leak=0.0, bias=0.0)
-        sound._banks = self._banks
+        sound._shown = self._shown
         return sound
 
     def log_density(
@@ -142,18 +157,7 @@ class Exact(Prior):
         return _Compared(pictures, noisy, background, variance, of_renders)
 
     def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
-        key = (prompt, width, height)
-        if key not in self._banks:
-            description = None if prompt is None else describe(prompt)
-            if description is None:
-                bank, stations = everything(width=width, height=height), VIEWS_OF_EVERYTHING
-            else:
-                bank, stations = (
-                    bank_of(description, self.instances, self.stations, width=width, height=height),
-                    self.stations,
-                )
-            self._banks[key] = _Pictures(bank, stations)
-        return self._banks[key]
+        return _pictures_of(prompt, self.instances, self.stations, width, height, self._shown)
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
         """Log π of every render of the bank, for each picture asked about."""
@@ -214,6 +218,19 @@ class _Compared:
     background: Float[Tensor, "B 3"]
     variance: Float[Tensor, "B"]
     logits: Float[Tensor, "B K"]
+
+
+@lru_cache(maxsize=6)
+def _pictures_of(
+    prompt: str | None, instances: int, views: int, width: int, height: int, shown: Shown
+) -> _Pictures:
+    """Renders of a prompt, or of everything. Kept for the next run of the same prompt, in all three sizes of
+    its pictures, because making them takes as long as many steps.
+    """
+    if prompt is None:
+        return _Pictures(everything(width=width, height=height, shown=shown), VIEWS_OF_EVERYTHING)
+    bank = bank_of(describe(prompt), instances, views, width=width, height=height, shown=shown)
+    return _Pictures(bank, views)
 
 
 class _Pictures:

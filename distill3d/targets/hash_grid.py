@@ -10,13 +10,26 @@ from distill3d.representations.hash_grid import HashGrid
 from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
-    "quick": {"steps": 600, "rays": 4096, "levels": 10, "log2_entries": 15, "finest": 128},
+    "quick": {
+        "steps": 600,
+        "rays": 4096,
+        "levels": 10,
+        "log2_entries": 15,
+        "coarsest": 8,
+        "finest": 128,
+        "width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
     "standard": {
         "steps": 3000,
         "rays": 4096,
         "levels": 12,
         "log2_entries": 17,
+        "coarsest": 8,
         "finest": 256,
+        "width": 32,
+        "colour_layers": 1,
         "samples": 192,
     },
     "published": {

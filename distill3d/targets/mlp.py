@@ -10,8 +10,28 @@ from distill3d.representations.mlp import Mlp
 from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
-    "quick": {"steps": 600, "rays": 4096, "frequencies": 6, "width": 64, "layers": 3},
-    "standard": {"steps": 3000, "rays": 4096, "frequencies": 7, "width": 64, "layers": 4, "samples": 192},
+    "quick": {
+        "steps": 600,
+        "rays": 4096,
+        "frequencies": 6,
+        "width": 64,
+        "layers": 3,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 3000,
+        "rays": 4096,
+        "frequencies": 7,
+        "width": 64,
+        "layers": 4,
+        "again": False,
+        "colour_width": 32,
+        "colour_layers": 1,
+        "samples": 192,
+    },
     "published": {
         "steps": 30000,
         "rays": 4096,

@@ -11,8 +11,22 @@ from distill3d.representations.triplane import Triplane
 from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
-    "quick": {"steps": 600, "rays": 4096, "resolution": 96, "channels": 16},
-    "standard": {"steps": 3000, "rays": 4096, "resolution": 192, "channels": 24, "samples": 192},
+    "quick": {
+        "steps": 600,
+        "rays": 4096,
+        "resolution": 96,
+        "channels": 16,
+        "width": 32,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 3000,
+        "rays": 4096,
+        "resolution": 192,
+        "channels": 24,
+        "width": 32,
+        "samples": 192,
+    },
     "published": {
         "steps": 30000,
         "rays": 4096,

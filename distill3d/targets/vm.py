@@ -11,13 +11,24 @@ from distill3d.representations.vm import Vm
 from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
-    "quick": {"steps": 600, "rays": 4096, "resolution": 96, "density_rank": 8, "colour_rank": 16},
+    "quick": {
+        "steps": 600,
+        "rays": 4096,
+        "resolution": 96,
+        "density_rank": 8,
+        "colour_rank": 16,
+        "width": 32,
+        "colour_layers": 1,
+        "samples": 128,
+    },
     "standard": {
         "steps": 3000,
         "rays": 4096,
         "resolution": 160,
         "density_rank": 8,
         "colour_rank": 24,
+        "width": 32,
+        "colour_layers": 1,
         "samples": 192,
     },
     "published": {

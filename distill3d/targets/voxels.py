@@ -14,8 +14,22 @@ from distill3d.scene import Scene
 from distill3d.targets._field import FieldTarget
 
 PRESETS = {
-    "quick": {"steps": 300, "rays": 4096, "resolution": 96, "degree": 1, "samples": 128},
-    "standard": {"steps": 2000, "rays": 4096, "resolution": 128, "degree": 2, "samples": 192},
+    "quick": {
+        "steps": 300,
+        "rays": 4096,
+        "resolution": 96,
+        "degree": 1,
+        "coarser": 2,
+        "samples": 128,
+    },
+    "standard": {
+        "steps": 2000,
+        "rays": 4096,
+        "resolution": 128,
+        "degree": 2,
+        "coarser": 2,
+        "samples": 192,
+    },
     "published": {
         "steps": 30000,
         "rays": 4096,

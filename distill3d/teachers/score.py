@@ -32,8 +32,9 @@ class Score:
     backgrounds: float = 0.5
 
     def __post_init__(self) -> None:
-        """Raises a `UserError` if the method cannot work with the prior."""
+        """Raises a `UserError` if the method cannot work with the prior, or not on the prompt."""
         self.objective.check(self.prior)
+        self.objective.check_prompt(self.prompt)
 
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
         background = self._background(len(cameras), moment)

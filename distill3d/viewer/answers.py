@@ -24,13 +24,21 @@ def _difference(stage: Stage, request: protocol.RequestDifference) -> tuple[Any,
 
 
 def _property(stage: Stage, request: protocol.RequestProperty) -> tuple[Any, ...]:
-    scene = stage.of(request.layer).showing.scene
-    return (properties.array(scene, request.name, layer=request.layer, seq=request.seq),)
+    entry, numbers = stage.of(request.layer), {"layer": request.layer, "seq": request.seq}
+    return (properties.array(entry.showing.scene, entry.meaning, request.name, **numbers),)
 
 
 def _query(stage: Stage, request: protocol.RequestQuery) -> tuple[Any, ...]:
-    name = stage.of(request.layer).name
-    raise ValueError(f"{name} has no features, so nothing in it can be asked for; lift some onto it first")
+    entry = stage.of(request.layer)
+    if entry.meaning is None:
+        raise ValueError(f"{entry.name} has no parts and no features, so nothing in it can be asked for")
+    if request.text is not None:
+        values = entry.meaning.like_words(request.text)
+    elif request.primitive is not None and request.primitive < entry.showing.primitives:
+        values = entry.meaning.like_primitive(request.primitive)
+    else:
+        raise ValueError(f"expected words, or a primitive below {entry.showing.primitives}")
+    return (properties.pack(values, layer=request.layer, seq=request.seq),)
 
 
 def _pick(stage: Stage, request: protocol.RequestPick) -> tuple[Any, ...]:

@@ -7,7 +7,6 @@ import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -28,6 +27,8 @@ MOST_COUNTED = 64
 """Contributions to a pixel; as many or more have the last colour."""
 OPAQUE = 0.05
 """Alpha from which a pixel has a depth."""
+MOST_DISTANT = 1e-6
+"""Inverse depth of what is as good as nowhere."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +158,12 @@ def pack(
 def _depth(frame: Frame) -> tuple[float, float, bytes]:
     """Near, far and the 16-bit inverse depths of a frame; see `FrameHeader`."""
     assert frame.depth is not None
-    z = frame.depth[..., 0].double().numpy()
-    there = np.isfinite(z) & (z > 1e-6) & (frame.alpha[..., 0].numpy() > OPAQUE)
-    if not there.any():
-        return 1.0, 1.0, np.zeros(z.shape, "<u2").tobytes()
-    near, far = (float(np.float32(bound)) for bound in (z[there].min(), z[there].max()))
-    span = max(1 / near - 1 / far, 1e-12)
-    with np.errstate(divide="ignore"):
-        place = np.where(there, (1 / np.where(there, z, 1.0) - 1 / far) / span, 0.0).clip(0, 1)
-    return near, far, np.where(there, 1 + np.round(65534 * place), 0).astype("<u2").tobytes()
+    inverse = frame.depth[..., 0].reciprocal()
+    there = (inverse > MOST_DISTANT) & inverse.isfinite() & (frame.alpha[..., 0] > OPAQUE)
+    seen = inverse[there]
+    if not seen.numel():
+        return 1.0, 1.0, bytes(2 * inverse.numel())
+    least, most = (float(bound) for bound in torch.aminmax(seen))
+    steps = (inverse - least) * (65534 / max(most - least, 1e-9)) + 1
+    steps = torch.where(there, steps.clamp(1, 65535), 0.0).round()
+    return 1 / most, 1 / least, steps.numpy().astype("<u2").tobytes()

@@ -11,6 +11,7 @@ from typing import Any
 from distill3d.errors import UserError
 from distill3d.scene import Scene
 from distill3d.viewer import protocol
+from distill3d.viewer.meaning import meaning_of
 from distill3d.viewer.photos import Photos
 from distill3d.viewer.showing import Showing, show
 from distill3d.viewer.snapshots import Snapshots
@@ -88,7 +89,8 @@ class Keeper:
         showing, step = ready
         psnr, ssim = shown.watched.measured() if step is None else (None, None)
         if shown.layer is None:
-            shown.layer = self.stage.add(Entry(shown.name, showing, psnr, ssim, number, step))
+            meaning = meaning_of(showing.scene)
+            shown.layer = self.stage.add(Entry(shown.name, showing, psnr, ssim, number, step, meaning))
         else:
             entry = self.stage.entries[shown.layer]
             entry.psnr, entry.ssim = psnr, ssim

@@ -8,16 +8,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from distill3d.pictures import to_bytes
 from distill3d.representations._primitives import Primitives
 from distill3d.rotation import matrix_from_wxyz
 from distill3d.scene import Scene
 from distill3d.sh import rgb_from_degree_0
 from distill3d.viewer import wire
 from distill3d.viewer.headers import ARRAY, COLOURS, SCALARS, ArrayHeader
+from distill3d.viewer.meaning import Meaning
 from distill3d.viewer.protocol import Property
 
 SHOWN_SHARE = 0.01
 """Of the values on either side, that the range to show leaves out."""
+MEANING = "meaning"
 FROM_FILE = "file: "
 """What names of columns begin with that a scene's file had beside what is rendered."""
 
@@ -75,26 +78,27 @@ COLOURS_OF: dict[str, tuple[str, Callable[[Primitives], Tensor]]] = {
 }
 
 
-def properties_of(scene: Scene) -> tuple[Property, ...]:
+def properties_of(scene: Scene, meaning: Meaning | None) -> tuple[Property, ...]:
     """What can be asked for of a scene's primitives; nothing of one that has none."""
     if not isinstance(scene, Primitives):
         return ()
     scalars = [Property(name, label, "scalar") for name, (label, _) in SCALARS_OF.items()]
     colours = [Property(name, label, "colour") for name, (label, _) in COLOURS_OF.items()]
     columns = [Property(f"{FROM_FILE}{n}", f"{n}, from the file", "scalar") for n in _columns(scene)]
-    return (*colours, *scalars, *columns)
+    means = [] if meaning is None else [Property(MEANING, meaning.label, "colour")]
+    return (*colours, *means, *scalars, *columns)
 
 
 @torch.no_grad()
-def array(scene: Scene, name: str, *, layer: int, seq: int) -> bytes:
+def array(scene: Scene, meaning: Meaning | None, name: str, *, layer: int, seq: int) -> bytes:
     """The binary message with a property of every primitive. Raises ValueError for one that is not there."""
-    known = [each.name for each in properties_of(scene)]
+    known = [each.name for each in properties_of(scene, meaning)]
     if name not in known or not isinstance(scene, Primitives):
         raise ValueError(f"no property {name[:60]!r}; this layer has {', '.join(known) or 'none'}")
+    if name == MEANING and meaning is not None:
+        return _pack_colours(meaning.colours(), layer=layer, seq=seq)
     if name in COLOURS_OF:
-        rgb = COLOURS_OF[name][1](scene).nan_to_num(0.0).clamp(0, 1)
-        header = ArrayHeader(ARRAY, COLOURS, layer, seq, len(rgb), 0.0, 1.0)
-        return wire.pack(header, (rgb * 255).round().to(torch.uint8).numpy().tobytes())
+        return _pack_colours(COLOURS_OF[name][1](scene), layer=layer, seq=seq)
     if name in SCALARS_OF:
         return pack(SCALARS_OF[name][1](scene), layer=layer, seq=seq)
     return pack(_columns(scene)[name.removeprefix(FROM_FILE)].float(), layer=layer, seq=seq)
@@ -109,6 +113,11 @@ def pack(values: Float[Tensor, " N"], *, layer: int, seq: int) -> bytes:
     return wire.pack(
         ArrayHeader(ARRAY, SCALARS, layer, seq, len(values), low, high), values.numpy().tobytes()
     )
+
+
+def _pack_colours(rgb: Float[Tensor, "N 3"], *, layer: int, seq: int) -> bytes:
+    header = ArrayHeader(ARRAY, COLOURS, layer, seq, len(rgb), 0.0, 1.0)
+    return wire.pack(header, to_bytes(rgb.nan_to_num(0.0)).numpy().tobytes())
 
 
 def _columns(scene: Primitives) -> dict[str, Tensor]:

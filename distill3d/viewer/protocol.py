@@ -131,7 +131,7 @@ class Layer:
     ssim: float | None
     properties: tuple[Property, ...]
     queries: bool
-    """Whether RequestQuery knows words."""
+    """Whether RequestQuery can be asked: for words, or for what is like a primitive."""
     run: int | None
     """The run that the scene comes from, if that can be watched."""
     step: int | None

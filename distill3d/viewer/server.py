@@ -19,8 +19,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from distill3d.camera import turntable
 from distill3d.errors import UserError
-from distill3d.viewer import protocol
+from distill3d.viewer import frames, protocol
 from distill3d.viewer.conversation import Conversation, Speed
 from distill3d.viewer.keeper import Keeper
 from distill3d.viewer.security import LOOPBACK, Gate
@@ -29,6 +30,7 @@ STATIC = Path(__file__).with_name("static")
 PAGE = {"/": ("index.html", "text/html"), "/app.js": ("app.js", "text/javascript")}
 MOST_PAGES = 16
 STARTED_WITHIN_S = 20.0
+WARM_UP_PX = 16
 
 
 class Server:
@@ -67,12 +69,19 @@ class Server:
         self._thread.start()
         try:
             self._wait_until_started()
+            self._renderer.submit(self._warm_up)
             yield self
         finally:
             self._uvicorn.should_exit = True
             self._thread.join(10)
             self._renderer.shutdown(wait=False, cancel_futures=True)
             self._socket.close()
+
+    def _warm_up(self) -> None:
+        """Draw a few pixels of every scene while the browser opens: the first ones load what draws them."""
+        camera = turntable(1, width=WARM_UP_PX, height=WARM_UP_PX)
+        for entry in list(self.stage.entries):
+            frames.render(entry.showing.scene, camera, "rgb", depth=True)
 
     def _serve(self) -> None:
         self._uvicorn.run(sockets=[self._socket])

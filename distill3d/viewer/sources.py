@@ -9,6 +9,7 @@ from distill3d import files
 from distill3d.data.dataset import open_dataset
 from distill3d.errors import UserError
 from distill3d.viewer.keeper import Control, Keeper
+from distill3d.viewer.meaning import meaning_of
 from distill3d.viewer.photos import Photos, frusta_of
 from distill3d.viewer.showing import show
 from distill3d.viewer.stage import Entry, Shown, Stage, names_of
@@ -45,7 +46,8 @@ def set_live_stage(folder: Path, pulse: Pulse, control: Control | None) -> Keepe
 def _put(stage: Stage, path: Path, name: str) -> None:
     folder = path.parent if path.name == CHECKPOINT and (path.parent / "run.json").is_file() else path
     if not (folder / "run.json").is_file():
-        stage.add(Entry(name, show(files.load(path))))
+        scene = files.load(path)
+        stage.add(Entry(name, show(scene), meaning=meaning_of(scene, path)))
         return
     watched = Watched(folder)
     number, shown = len(stage.runs), Shown(name, watched, watched.look())
@@ -56,7 +58,7 @@ def _put(stage: Stage, path: Path, name: str) -> None:
     shown.at = (str(newest), newest.stat().st_mtime)
     psnr, ssim = watched.measured()
     stage.runs.append(shown)
-    shown.layer = stage.add(Entry(name, show(scene), psnr, ssim, number, step))
+    shown.layer = stage.add(Entry(name, show(scene), psnr, ssim, number, step, meaning_of(scene)))
 
 
 def _dataset_of(watched: Watched) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from distill3d.viewer import protocol
+from distill3d.viewer.meaning import Meaning, meaning_of
 from distill3d.viewer.properties import properties_of
 from distill3d.viewer.protocol import Frustum, Layer, Problem, Run
 from distill3d.viewer.showing import Showing
@@ -28,6 +29,7 @@ class Entry:
     ssim: float | None = None
     run: int | None = None
     step: int | None = None
+    meaning: Meaning | None = None
     assets: list[str] = field(default_factory=list)
     """The newest last."""
 
@@ -75,7 +77,7 @@ class Stage:
     def exchange(self, layer: int, showing: Showing, step: int | None) -> None:
         """Show another state of a scene."""
         entry = self.entries[layer]
-        entry.showing, entry.step = showing, step
+        entry.showing, entry.step, entry.meaning = showing, step, meaning_of(showing.scene)
         self._hand_out(entry)
         self._changed()
 
@@ -185,8 +187,8 @@ class Stage:
             antialiased=False,
             psnr=entry.psnr,
             ssim=entry.ssim,
-            properties=properties_of(showing.scene),
-            queries=False,
+            properties=properties_of(showing.scene, entry.meaning),
+            queries=entry.meaning is not None,
             run=entry.run,
             step=entry.step,
         )

@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,8 @@ from trimesh.visual import ColorVisuals
 
 from distill3d import atomic
 from distill3d.camera import Cameras, orbit
+from distill3d.rendering import Rendering
+from distill3d.unpainted import as_normals
 from distill3d.world.grammar import Description, describe, vocabulary
 from distill3d.world.model import Model, instances
 
@@ -47,38 +49,52 @@ def stations(count: int, *, width: int, height: int) -> Cameras:
     return orbit(azimuths_rad, elevations_rad, width=width, height=height)
 
 
-def bank_of(description: Description, count: int, views: int, *, width: int, height: int) -> Bank:
+def painted(model: Model, cameras: Cameras) -> Rendering:
+    """A model's pictures in its colours."""
+    return model.render(cameras, want=("rgb", "alpha"))
+
+
+def unpainted(model: Model, cameras: Cameras) -> Rendering:
+    """A model's pictures as `distill3d.unpainted` has them."""
+    return as_normals(model.render(cameras, want=("rgb", "alpha", "normal")))
+
+
+Shown = Callable[[Model, Cameras], Rendering]
+
+
+def bank_of(
+    description: Description, count: int, views: int, *, width: int, height: int, shown: Shown = painted
+) -> Bank:
     """`count` instances of one prompt from `views` stations each, instance by instance."""
-    return _render(instances(description, count), stations(views, width=width, height=height))
+    return _render(instances(description, count), stations(views, width=width, height=height), shown)
 
 
 @cache
-def everything(*, width: int, height: int) -> Bank:
+def everything(*, width: int, height: int, shown: Shown = painted) -> Bank:
     """One instance of every kind: what the world looks like when nothing is asked for (the null prompt)."""
     kinds = [instances(describe(f"a {kind}"), 1)[0] for kind in vocabulary()["kind"]]
-    return _render(kinds, stations(VIEWS_OF_EVERYTHING, width=width, height=height))
+    return _render(kinds, stations(VIEWS_OF_EVERYTHING, width=width, height=height), shown)
 
 
-def _render(models: Sequence[Model], cameras: Cameras) -> Bank:
-    path = _cache_folder() / f"{_fingerprint(models, cameras)}.npy"
+def _render(models: Sequence[Model], cameras: Cameras, shown: Shown) -> Bank:
+    path = _cache_folder() / f"{_fingerprint(models, cameras, shown)}.npy"
     shape = (len(models) * len(cameras), cameras.height, cameras.width, 4)
     rgba = _load(path, shape)
     if rgba is None:
-        rgba = np.concatenate([_quantised(model, cameras) for model in models])
+        rgba = np.concatenate([_quantised(shown(model, cameras)) for model in models])
         _store(path, rgba)
     repeated = torch.arange(len(cameras)).repeat(len(models))
     return Bank(torch.from_numpy(rgba), cameras[repeated])
 
 
-def _quantised(model: Model, cameras: Cameras) -> np.ndarray:
-    picture = model.render(cameras, want=("rgb", "alpha"))
+def _quantised(picture: Rendering) -> np.ndarray:
     rgba: Float[Tensor, "V H W 4"] = torch.cat([picture.rgb, picture.alpha], -1)
     return (rgba.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
-def _fingerprint(models: Sequence[Model], cameras: Cameras) -> str:
+def _fingerprint(models: Sequence[Model], cameras: Cameras, shown: Shown) -> str:
     """A hash of all that the renders depend on: geometry, colours, cameras, size and the shading's source."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(shown.__name__.encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     for model in models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 from distill3d import files
 from distill3d.commands import _live
 from distill3d.representations.gaussians import Gaussians
+from distill3d.viewer import path
 from distill3d.viewer.server import STATIC
 from tests.commands.conftest import TINY, Said, process
 from tests.viewer.conftest import Talk
@@ -24,9 +26,9 @@ Command = Callable[..., Said]
 needs_page = pytest.mark.skipif(not (STATIC / "app.js").is_file(), reason="the viewer's page is not built")
 
 
-def ball(path: Path, count: int = 50) -> Path:
-    files.save(Gaussians.start(count=count), path)
-    return path
+def ball(file: Path, count: int = 50) -> Path:
+    files.save(Gaussians.start(count=count), file)
+    return file
 
 
 def test_help_says_how_to_look(distill3d: Command) -> None:
@@ -142,3 +144,22 @@ def test_a_run_that_is_looked_at_is_the_same_and_keeps_its_time_line(
 def test_control_needs_a_page(distill3d: Command) -> None:
     said = distill3d("generate", "a red robot", *TINY, "--control")
     assert said.code == 2 and "--view" in said.err
+
+
+def test_render_follows_a_path_exactly(distill3d: Command, tmp_path: Path) -> None:
+    """Frames from a path are those from a transforms.json with the same cameras."""
+    ball(tmp_path / "ball.ply")
+    keys = [
+        {"seconds": s, "position": [3 - s, s, 1.0], "wxyz": [0.5, -0.5, -0.5, 0.5], "fov_y_rad": 0.7}
+        for s in (0.0, 1.0)
+    ]
+    content = {"format": path.FORMAT, "width": 24, "height": 16, "frames_per_second": 3, "keys": keys}
+    (tmp_path / "path.json").write_text(json.dumps(content))
+    said = distill3d("render", "ball.ply", "--path", "path.json", "--out", "along")
+    assert said.code == 0 and "4 pictures of 24 x 16" in said.out
+    files.save_cameras(path.load(tmp_path / "path.json").cameras(), tmp_path / "cameras.json")
+    assert distill3d("render", "ball.ply", "--cameras", "cameras.json", "--out", "same").code == 0
+    along, same = (sorted(Path(name).glob("*.png")) for name in ("along", "same"))
+    assert [p.read_bytes() for p in along] == [p.read_bytes() for p in same]
+    both = distill3d("render", "ball.ply", "--path", "p.json", "--cameras", "c.json", "--out", "x")
+    assert both.code == 2 and "one of them" in both.err

@@ -147,3 +147,46 @@ def test_a_gradient_that_is_not_finite_ends_the_run_and_is_not_taken_for_zero(pr
     moment = Moment(7, 9, torch.Generator())
     with pytest.raises(Collapsed, match=rf"overflowing is not finite at step 7.*{advice}"):
         teacher(turntable(1, width=2, height=2), rendering, moment)
+
+
+@pytest.mark.parametrize("prompt", ["a red robot, back view", "Side view of a red robot"])
+def test_a_prompt_with_a_view_of_its_own_has_no_other_views_to_be_negative(prompt: str) -> None:
+    with pytest.raises(UserError, match=rf'--method.perp-neg names the views itself, and "{prompt}" says'):
+        Score(Exact(), SDS(perp_neg=1.0), prompt)
+    Score(Exact(), SDS(), prompt)
+    Score(Exact(), SDS(perp_neg=1.0), "a red robot with a reviewed face")
+
+
+COMMAND = ["generate", "a red robot", "--steps", "2", "--size", "8", "--views", "1", "--picture-size", "16"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--method", "csd", "--method.guidance", "3"], 'unknown flag "--method.guidance"'),
+        (["--method", "sds", "--method.entropy", "0.5"], 'unknown flag "--method.entropy"'),
+        (
+            ["--method.t-first", "0.1", "0.2", "--method.t-last", "0.3", "0.4"],
+            "--method.t-last 0.3 0.4 is above",
+        ),
+        (
+            ["--method", "esd", "--method.entropy", "1.5"],
+            "--method.entropy is 1.5; expected a number from 0 to 1",
+        ),
+        (["--method", "vsd", "--method.fake", "lora"], "has no weights to adapt"),
+        (
+            ["--method", "sds", "--method.perp-neg", "1", "--prior", "blob", "--method.rescale", "2"],
+            "--method.rescale",
+        ),
+    ],
+)
+def test_the_command_says_it_in_a_sentence_and_leaves_nothing(
+    flags: list[str], sentence: str, tmp_path, monkeypatch, capsys
+) -> None:
+    from distill3d.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main([*COMMAND, *flags]) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err and said.err.count("\n") == 1 and not said.out
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,17 @@ from distill3d.objectives.esd import ESD
 from distill3d.objectives.vsd import VSD
 from distill3d.prior import Prior, clean_from_noise
 
-from .particles import MANY_SCENES, CosineLine, Line, as_rendering, descend_particles, gradient_of, one_scene
+from .particles import (
+    ALPHA,
+    MANY_SCENES,
+    SIGMA,
+    CosineLine,
+    Line,
+    as_rendering,
+    descend_particles,
+    gradient_of,
+    one_scene,
+)
 
 COUNT = 256
 START = torch.randn(COUNT, generator=torch.Generator().manual_seed(1)) * 0.8 - 1
@@ -58,6 +68,25 @@ def test_under_the_critical_entropy_the_variance_is_zero():
     w, a2, s2 = esd_weights()
     critical = float((w / (a2 * 1.5**2 + s2)).sum() / (w / s2).sum())
     assert esd_variance(0.95 * critical) < 1e-6 and esd_variance(1.05 * critical) > 0.01
+
+
+def test_descent_finds_the_critical_entropy():
+    """At one noise level s² = λ S² - (1 - λ) σ²/α²: the line through what is kept at two λ meets zero at
+    λ_c = (σ²/α²) / (S² + σ²/α²) = 0.2.
+    """
+    normal = torch.erfinv(torch.linspace(-1, 1, 66)[1:-1]) * 2**0.5
+
+    def kept(entropy: float) -> float:
+        esd = ESD(entropy=entropy, memory=len(normal))
+        end = descend_particles(
+            esd, Line(), 0.7 + 0.7 * normal, rate=0.05, steps=800, condition=one_scene(len(normal))
+        )
+        return float(end.var(correction=0))
+
+    low, high = kept(0.5), kept(0.9)
+    ratio = SIGMA**2 / ALPHA**2
+    critical = 0.5 - low * (0.9 - 0.5) / (high - low)
+    assert critical == pytest.approx(ratio / (1.5**2 + ratio), rel=0.05)
 
 
 def test_esd_at_many_noise_levels_keeps_the_variance_of_the_closed_form():

@@ -167,3 +167,24 @@ def test_balanced_scores_never_work_against_either_aim(objective):
     aim = torch.full_like(g, DIRECTION)
     assert (g * aim >= -1e-6).all()
     assert (g == 0).any() or (g.abs() < 1e-5).any()
+
+
+def test_sdi_with_fresh_noise_alone_is_sds_at_its_weight():
+    """η = 1 forgets what the inversion has found."""
+    level = {"t_first": (0.5, 0.5), "t_last": (0.5, 0.5)}
+    ours, theirs = of(SDI(fresh=1.0, **level)), of(SDS(**level))
+    torch.testing.assert_close(ours * SIGMA * ALPHA, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_sdi_with_little_fresh_noise_lies_near_the_one_without():
+    prior = CosineLine()
+    none, little, much = (of(SDI(fresh=eta), prior) for eta in (0.0, 0.01, 0.6))
+    assert 0 < (little - none).norm() < 0.1 * (much - none).norm()
+
+
+def test_the_control_variate_of_jsd_js_adds_the_scenes_own_residual():
+    """Of an exact q by a camera that residual is zero; of a mixture it is not."""
+    torch.testing.assert_close(of(JSDJS(fake="own", variate=3.0)), of(JSDJS(fake="own")))
+    plain, half, whole = (of(JSDJS(fake="own", variate=c), condition=MANY_SCENES) for c in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(half - plain, (whole - plain) / 2)
+    assert (whole - plain).abs().max() > 0.01

@@ -27,6 +27,7 @@ SCENES = ("gaussians", "voxels", "hash_grid")
 CHANGED = {"share": (0.3, 0.3), "t_first": (0.9, 0.9), "interval": (0.2, 0.2), "gap": (0.05, 0.05)}
 CHANGED |= {"guidance": 3.0, "perp_neg": 0.5, "rescale": 0.7, "divergence": "kl", "softness": 5.0, "hops": 3}
 CHANGED |= {"negative": "it", "category": "other", "threshold": 0.99, "fake_rate": 0.05, "fake_steps": 3}
+CHANGED |= {"fresh": 0.5, "variate": 0.5}
 CHANGED |= {"entropy": 0.4, "shift": 0.5, "clean": 0.7, "joint": 2.0, "c": 0.2, "base": "csd"}
 LATER = ("t_last", "memory", "fake")
 LIMITS = ("clip", "normalise")

@@ -70,7 +70,7 @@ def test_a_view_that_shows_nothing_is_told_by_the_others_which_instance_it_is_of
     for instance in range(4):
         alone = Exact(instances=1, stations=8)
         first = instance * shown.stations
-        alone._banks[(PROMPT, 16, 16)] = part_of(shown, first)
+        alone._pictures = lambda prompt, width, height, first=first: part_of(shown, first)
         alpha, sigma = (v[:, None, None, None] for v in prior.alpha_sigma(t))
         target = clean_from_noise(alone.noise(noisy, t, condition), noisy, *prior.alpha_sigma(t))
         pictures = torch.cat([alpha[:1] * target[:1] + sigma[:1] * noisy[:1], noisy[1:]])

@@ -39,7 +39,7 @@ def scene(step: int) -> Gaussians:
 
 def test_the_newest_snapshot_stays_and_older_ones_make_an_even_time_line(tmp_path: Path) -> None:
     kept, steps = Snapshots(tmp_path), 4000
-    for step in range(1, steps, 7):
+    for step in range(1, steps, 35):
         kept.add(step, steps, scene(1))
         assert list(kept.paths())[-1] == step
     found = list(kept.paths())

@@ -3,6 +3,7 @@
 import type { Assets } from './net/assets';
 import type { Server } from './net/server';
 import type { Scene } from './scene';
+import type { Signal } from './signal';
 import type { Keys } from './ui/keys';
 import type { Notices } from './ui/notices';
 import type { Controls } from './view/controls';
@@ -28,6 +29,6 @@ export interface Panel {
   id: string;
   title: string;
   body: HTMLElement;
-  /** Open from the start. */
-  open: boolean;
+  /** Whether it is unfolded; true unfolds it whenever it becomes so. */
+  open: Signal<boolean>;
 }

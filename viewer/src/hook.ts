@@ -20,7 +20,7 @@ export interface Hook {
   /** A camera of OpenCV: 16 numbers row by row, and the vertical field of view in radians. */
   setCamera(worldToCamera: readonly number[], fovYRad?: number): void;
   getCamera(): { worldToCamera: number[]; fovYRad: number };
-  /** A PNG of the first pane at this size, once settled, as a data URL. */
+  /** A PNG of the stage (or of one pane alone) at this size, once settled, as a data URL. */
   capture(options?: { width?: number; height?: number; background?: string; pane?: number }): Promise<string>;
 }
 
@@ -68,43 +68,46 @@ function describe(layer: Layer): Hook['stats']['layers'][number] {
 /** What the picture still waits for, in words. */
 function awaited({ scene, stage, server }: Context): string[] {
   return [
+    ...(server.socket.line.value.is === 'connecting' ? ['the server'] : []),
     ...scene.layers.value.flatMap((layer) => (layer.state.value.is === 'loading' ? [`${layer.name} to load`] : [])),
     ...stage.panes.flatMap((pane, i) => (pane.place && !pane.settled ? [`the splats of pane ${i} to be sorted`] : [])),
     ...server.feed.awaited.map((name) => `the server's picture of ${name}`),
   ];
 }
 
-/** Draws until nothing changes any more; waits while splats are sorted, for every picture would stand in the way. */
+/** Waits until nothing changes any more and the last change has been drawn. */
 export async function settle(context: Context, withinMs = 30000): Promise<void> {
   const { stage } = context;
   const until = performance.now() + withinMs;
+  stage.ask();
   for (let quiet = 0; quiet < 2; ) {
     if (performance.now() > until) throw new Error(`the picture still waits for ${awaited(context).join(', ')}`);
-    if (!stage.panes.some((pane) => pane.place && pane.spark.sorting)) stage.draw();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    quiet = awaited(context).length === 0 ? quiet + 1 : 0;
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    quiet = awaited(context).length === 0 && !stage.asked ? quiet + 1 : 0;
   }
 }
 
-/** One pane as a PNG of this size, exactly as the viewpoint has it. */
+/** The stage, or one pane alone, as a PNG of this size, exactly as the viewpoint has it. */
 export async function capture(
-  context: Context, { width, height, background, pane = 0 }: NonNullable<Parameters<Hook['capture']>[0]>,
+  context: Context, { width, height, background, pane }: NonNullable<Parameters<Hook['capture']>[0]>,
 ): Promise<string> {
   const { stage } = context;
-  const size = stage.panePixels(pane);
+  const ratio = stage.renderer.getPixelRatio();
+  const whole = { width: Math.round(stage.size.value.width * ratio), height: Math.round(stage.size.value.height * ratio) };
+  const size = pane === undefined ? whole : stage.panePixels(pane);
   const before = new Color().copy(stage.background);
-  const place = stage.panes.map((one) => one.place);
   return stage.atSize(width ?? size.width, height ?? size.height, async () => {
     if (background) stage.background.setStyle(background);
-    const whole = { x: 0, y: 0, width: 1, height: 1 };
-    stage.panes.forEach((one, i) => (one.place = i === pane ? { rect: whole, clip: whole } : null));
+    if (pane !== undefined) {
+      const full = { x: 0, y: 0, width: 1, height: 1 };
+      stage.panes.forEach((one, i) => (one.place = i === pane ? { rect: full, clip: full } : null));
+    }
     try {
       await settle(context);
       stage.draw();
       return stage.canvas.toDataURL('image/png');
     } finally {
       stage.background.copy(before);
-      stage.panes.forEach((one, i) => (one.place = place[i] ?? null));
     }
   });
 }

@@ -113,8 +113,9 @@ export class Scene {
   }
 
   #prepare(): void {
-    if (this.look.value !== 'depth') return;
     const { centre, radius } = this.ball(null);
+    this.stage.viewpoint.setReach(centre, radius);
+    if (this.look.value !== 'depth') return;
     const along = centre.clone().sub(this.stage.viewpoint.eye).dot(this.stage.viewpoint.forward);
     const near = Math.max(along - radius, 0);
     for (const layer of this.layers.value) layer.drawing?.setDepthRange(near, along + radius);

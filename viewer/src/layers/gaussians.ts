@@ -10,7 +10,10 @@ import type { Ball, Colours, Drawing, Look } from './drawing';
 
 export type SplatFormat = 'ply' | 'spz' | 'splat' | 'sog';
 
-/** Beyond so many, 16 bytes a splat instead of 32: centres are half floats then. */
+/**
+ * Up to so many, and without harmonics, 32 bytes a splat instead of 16 with centres in half floats. Spark 2.2.0 cuts the
+ * harmonics of its 32 bytes off at the power of two below, which shows; those of its 16 bytes are right to 7 bits.
+ */
 const EXACT_UP_TO = 3_000_000;
 const FINE_ELLIPSOIDS_UP_TO = 20_000;
 
@@ -40,7 +43,7 @@ export class GaussiansDrawing implements Drawing {
     const mesh = new SplatMesh({
       fileBytes: new Uint8Array(bytes),
       fileType: TYPES[format],
-      extSplats: bytes.byteLength / 16 < EXACT_UP_TO,
+      extSplats: format !== 'spz' && format !== 'sog' && !hasHarmonics(bytes) && bytes.byteLength / 32 < EXACT_UP_TO,
       editable: false,
       raycastable: false,
     });
@@ -56,11 +59,14 @@ export class GaussiansDrawing implements Drawing {
     this.primitives = count;
     this.#positions = new Float32Array(3 * count);
     this.#own = new Uint8Array(4 * count);
-    mesh.forEachSplat((i, centre, _scales, _turn, opacity, colour) => {
+    let widths = 0;
+    mesh.forEachSplat((i, centre, scales, _turn, opacity, colour) => {
+      widths += Math.max(scales.x, scales.y, scales.z);
       centre.toArray(this.#positions, 3 * i);
       this.#own.set([byte(colour.r), byte(colour.g), byte(colour.b), byte(opacity)], 4 * i);
     });
-    this.ball = ballAround(this.#positions);
+    const { centre, radius } = ballAround(this.#positions);
+    this.ball = { centre, radius: radius + widths / Math.max(1, count) };
     if (format === 'spz') this.ball.centre.applyEuler(this.object.rotation);
   }
 
@@ -107,6 +113,15 @@ export class GaussiansDrawing implements Drawing {
     this.#near.value = near;
     this.#far.value = far;
     if (this.#look === 'depth') this.#mesh.updateVersion();
+  }
+
+  /** One number of each splat. */
+  scalars(name: 'opacity' | 'size'): Float32Array {
+    const values = new Float32Array(this.primitives);
+    this.#mesh.forEachSplat((i, _centre, scales, _turn, opacity) => {
+      values[i] = name === 'opacity' ? opacity : Math.max(scales.x, scales.y, scales.z);
+    });
+    return values;
   }
 
   dispose(): void {
@@ -171,6 +186,10 @@ export class GaussiansDrawing implements Drawing {
     this.#points = null;
     this.#ellipsoids = null;
   }
+}
+
+function hasHarmonics(bytes: ArrayBuffer): boolean {
+  return new TextDecoder('latin1').decode(bytes.slice(0, 65536)).split('end_header')[0]!.includes('f_rest_');
 }
 
 /** Everything white, so that on black what is seen is alpha. */

@@ -3,6 +3,7 @@
 import type { Context, Panel } from '../context';
 import { AS_IT_IS, type Layer } from '../layers/layer';
 import { MeshDrawing } from '../layers/mesh';
+import { Signal } from '../signal';
 import { bytes, count, h } from '../ui/dom';
 import { checkbox, slider, triple } from '../ui/fields';
 import { icon } from '../ui/icons';
@@ -26,7 +27,7 @@ export function layersPanel(context: Context): Panel {
     const layer = scene.selected.value;
     if (layer?.wire.value?.frames && layer.wire.value.shown !== 'frames') layer.exact.value = !layer.exact.value;
   });
-  return { id: 'layers', title: 'Layers', body, open: true };
+  return { id: 'layers', title: 'Layers', body, open: new Signal(true) };
 }
 
 function step({ scene }: Context, by: number): void {

@@ -36,7 +36,7 @@ export function lookPanel({ scene, viewpoint, keys, server }: Context): Panel {
     keys.on(key, 'Look', `${LOOKS[i]!.label}: ${title.toLowerCase()}`, () => (scene.look.value = value));
   });
   const body = h('div', {}, group, note, slider('Field of view', fov, { min: 10, max: 110, step: 1 }, (value) => `${value}°`));
-  return { id: 'look', title: 'Look', body, open: true };
+  return { id: 'look', title: 'Look', body, open: new Signal(true) };
 }
 
 function can(look: Look, channels: readonly Channel[] | null, drawn: boolean): boolean {

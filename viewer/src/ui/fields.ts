@@ -29,7 +29,7 @@ export interface Choice<T> {
 }
 
 /** One of a few, as buttons in a row; arrow keys go through them. */
-export function segments<T>(label: string, signal: Signal<T>, choices: readonly Choice<T>[], choose = (value: T) => void (signal.value = value)): HTMLElement {
+export function segments<T>(label: string, signal: Signal<T>, choices: readonly Choice<T>[], choose: (value: T) => void = (value) => (signal.value = value)): HTMLElement {
   const buttons = choices.map(({ value, label: text, title }) =>
     h('button', { type: 'button', role: 'radio', title, onclick: () => choose(value) }, text),
   );

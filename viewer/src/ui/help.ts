@@ -27,7 +27,7 @@ export class Help {
     );
     const half = Math.ceil(sections.length / 2);
     this.element.replaceChildren(
-      h('h2', {}, 'Mouse and keys'),
+      h('h2', { tabindex: -1, autofocus: true }, 'Mouse and keys'),
       h('div.two', {}, h('div', {}, ...sections.slice(0, half)), h('div', {}, ...sections.slice(half))),
       h('div.buttons', { style: 'margin-top: 16px' }, h('button.solid', { onclick: () => this.element.close() }, 'Close')),
     );

@@ -18,7 +18,7 @@ export class Keys {
       if (document.querySelector('dialog[open]')) return;
       const action = this.#actions.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
       if (!action) return;
-      if (event.key === ' ' && event.target instanceof HTMLButtonElement) return;
+      if (event.key === ' ' && (event.target as Element).closest('button, summary, input')) return;
       event.preventDefault();
       action();
     });

@@ -7,7 +7,9 @@ import type { Keys } from './keys';
 export function side(panels: readonly Panel[], keys: Keys): HTMLElement {
   const sections = panels.map(({ id, title, body, open }, i) => {
     body.classList.add('body');
-    const section = h('details.panel', { id: `panel-${id}`, open }, h('summary', {}, title, h('kbd', {}, String(i + 1))), body);
+    const section = h('details.panel', { id: `panel-${id}` }, h('summary', {}, title, h('kbd', {}, String(i + 1))), body);
+    open.watch((value) => (section.open = value));
+    section.addEventListener('toggle', () => (open.value = section.open));
     keys.on(String(i + 1), 'Panels', title, () => {
       section.open = !section.open;
       element.hidden = false;

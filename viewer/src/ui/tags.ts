@@ -21,7 +21,7 @@ export function tags({ scene, stage }: Context): HTMLElement[] {
         const right = mode === 'wipe' && side === 1;
         const style = `top: calc(${100 * y}% + 8px); max-width: calc(${100 * w}% - 16px); ` +
           (right ? 'right: 8px' : `left: calc(${100 * x}% + 8px)`);
-        const facts = [layer.kind.value, layer.primitives > 0 ? count(layer.primitives) : ''].filter(Boolean).join(' · ');
+        const facts = [layer.kind.value.replaceAll('_', ' '), layer.primitives > 0 ? count(layer.primitives) : ''].filter(Boolean).join(' · ');
         return [h('div.tag', { 'data-side': side, style }, layer.name, h('small', {}, facts))];
       }),
       ...(mode === 'side' ? dividers(where.flatMap((place) => (place ? [place.rect] : []))) : []),

@@ -11,16 +11,23 @@ export type Mode = 'single' | 'side' | 'wipe' | 'flip' | 'difference';
 
 const WHOLE: Rect = { x: 0, y: 0, width: 1, height: 1 };
 
-/** Rectangles of `count` panes beside each other: 1, 2 in a row (or column where it is tall), 3 and 4 in a square. */
+/** Rectangles of `count` panes beside each other, in a row, a square or a column, whatever leaves them roundest. */
 export function sideBySide(count: number, aspect: number): Rect[] {
   if (count <= 1) return [WHOLE];
-  const columns = count === 2 ? (aspect >= 1 ? 2 : 1) : aspect >= 2.4 ? count : 2;
+  const columns = Array.from({ length: count }, (_, i) => i + 1).reduce((best, next) =>
+    roundness(count, next, aspect) > roundness(count, best, aspect) ? next : best,
+  );
   const rows = Math.ceil(count / columns);
   return Array.from({ length: count }, (_, i) => {
     const row = Math.floor(i / columns);
     const inRow = row === rows - 1 ? count - columns * (rows - 1) : columns;
     return { x: (i % columns) / inRow, y: row / rows, width: 1 / inRow, height: 1 / rows };
   });
+}
+
+/** The smaller side of the smallest pane, in units of the stage's height. */
+function roundness(count: number, columns: number, aspect: number): number {
+  return Math.min(aspect / columns, 1 / Math.ceil(count / columns));
 }
 
 /** What of each pane is drawn (`clip`) and where its whole picture lies (`rect`); null for a hidden one. */

@@ -34,7 +34,7 @@ export class Stage {
 
   constructor(viewpoint: Viewpoint) {
     this.viewpoint = viewpoint;
-    this.renderer = new WebGLRenderer({ antialias: true, powerPreference: 'high-performance', alpha: false });
+    this.renderer = new WebGLRenderer({ antialias: false, powerPreference: 'high-performance', alpha: false });
     this.canvas = this.renderer.domElement;
     this.renderer.setScissorTest(true);
     this.renderer.setPixelRatio(Math.min(window.devicePixelRatio, MOST_RATIO));
@@ -56,6 +56,11 @@ export class Stage {
       this.#asked = false;
       this.draw();
     });
+  }
+
+  /** Whether a picture is still to come. */
+  get asked(): boolean {
+    return this.#asked;
   }
 
   draw(): void {

@@ -8,8 +8,10 @@
 import { Matrix4, PerspectiveCamera, Quaternion, Vector3 } from 'three';
 
 const HALF_TURN_X = new Matrix4().makeScale(1, -1, -1);
+const HALF_TURN = new Quaternion(1, 0, 0, 0);
 const UP = new Vector3(0, 0, 1);
 const POLE_RAD = 0.02;
+const FAR_OVER_NEAR = 5000;
 
 export interface Pinhole {
   /** OpenCV, row by row. */
@@ -20,12 +22,19 @@ export interface Pinhole {
   height: number;
 }
 
+export interface Pose {
+  position: [number, number, number];
+  wxyz: [number, number, number, number];
+  fov_y_rad: number;
+}
+
 export class Viewpoint {
   readonly eye = new Vector3(2.7, -1.2, 1.4);
   readonly target = new Vector3();
   readonly turn = new Quaternion();
   fovYRad = 0.698;
   #listeners = new Set<() => void>();
+  #reach = { centre: new Vector3(), radius: 1 };
 
   constructor() {
     this.lookAt(this.eye, this.target);
@@ -101,19 +110,26 @@ export class Viewpoint {
     const distance = this.distance;
     const pose = new Matrix4().fromArray([...rows]).transpose().invert().multiply(HALF_TURN_X);
     pose.decompose(this.eye, this.turn, new Vector3());
-    this.target.copy(this.forward.multiplyScalar(distance).add(this.eye));
-    this.#tell();
+    this.#ahead(distance);
+  }
+
+  /** Where one stands, as paths keep it: the eye, and what turns OpenCV's camera into the world. */
+  pose(): Pose {
+    const { w, x, y, z } = this.turn.clone().multiply(HALF_TURN);
+    return { position: this.eye.toArray(), wxyz: [w, x, y, z], fov_y_rad: this.fovYRad };
+  }
+
+  setPose({ position, wxyz: [w, x, y, z], fov_y_rad }: Pose): void {
+    const distance = this.distance;
+    this.eye.fromArray(position);
+    this.turn.set(x, y, z, w).normalize().multiply(HALF_TURN);
+    this.fovYRad = fov_y_rad;
+    this.#ahead(distance);
   }
 
   setFov(fovYRad: number): void {
     this.fovYRad = Math.max(0.05, Math.min(2.6, fovYRad));
     this.#tell();
-  }
-
-  /** camera_to_world of OpenCV, row by row. */
-  cameraToWorld(): number[] {
-    const pose = new Matrix4().compose(this.eye, this.turn, new Vector3(1, 1, 1)).multiply(HALF_TURN_X);
-    return pose.transpose().toArray();
   }
 
   /** The camera as the wire speaks of it, for a picture of so many pixels. */
@@ -128,16 +144,27 @@ export class Viewpoint {
     };
   }
 
-  /** Set a three.js camera. Near and far follow the size of what is looked at. */
+  /** The ball that must not be cut off. */
+  setReach(centre: Vector3, radius: number): void {
+    this.#reach = { centre: centre.clone(), radius };
+  }
+
+  /** Set a three.js camera. The far plane lies behind everything, and the near plane as near as depths allow. */
   apply(camera: PerspectiveCamera, aspect: number): void {
     camera.position.copy(this.eye);
     camera.quaternion.copy(this.turn);
     camera.fov = (this.fovYRad * 180) / Math.PI;
     camera.aspect = aspect;
-    camera.near = Math.max(1e-4, this.distance / 500);
-    camera.far = this.distance * 500;
+    const { centre, radius } = this.#reach;
+    camera.far = 2 * (this.eye.distanceTo(centre) + radius + this.distance);
+    camera.near = camera.far / FAR_OVER_NEAR;
     camera.updateProjectionMatrix();
     camera.updateMatrixWorld();
+  }
+
+  #ahead(distance: number): void {
+    this.target.copy(this.forward.multiplyScalar(distance).add(this.eye));
+    this.#tell();
   }
 
   #tell(): void {
