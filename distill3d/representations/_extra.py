@@ -38,6 +38,10 @@ class Extra(nn.Module):
             {n.removeprefix(prefix): values for n, values in state_dict.items() if n.startswith(prefix)}
         )
 
+    def put(self, name: str, values: Tensor) -> None:
+        """Set one column, which is new or replaces that of its name."""
+        self._buffers[name] = values.detach().clone()
+
     def take(self, rows: Tensor) -> None:
         """Keep these rows, in this order; a row may come more than once."""
         for name, values in self.named_buffers():

@@ -64,6 +64,15 @@ class Window:
         return Rendering(self.of(seen.rgb), self.of(seen.alpha), depth, normal)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Tiles of shots that were drawn by chance."""
+
+    shots: Int[Tensor, " B"]
+    tile: Int[Tensor, "B 2"]
+    """Column and row."""
+
+
 @dataclass
 class Shots:
     """N pictures, each divided into tiles of about equal size."""
@@ -103,17 +112,14 @@ class Shots:
         column, row = window.tile.unbind(-1)
         self.errors[window.shots, row, column] = errors
 
-    def draw(self, views: int, active: float, moment: Moment) -> tuple[Int[Tensor, " B"], Int[Tensor, "B 2"]]:
-        """Tiles: shot, and column and row of the tile in it.
-
-        A share `active` of them, as chance has it, goes by the errors, and the others are drawn evenly.
-        """
+    def draw(self, views: int, active: float, moment: Moment) -> Drawn:
+        """Tiles, a share `active` of them, as chance has it, by the errors, and the others evenly."""
         by_error = self.errors.flatten().clamp_min(1e-6)
-        chances = torch.where(moment.uniform(views, 1) < active, by_error / by_error.sum(), 1 / len(by_error))
-        drawn = torch.multinomial(chances, 1, generator=moment.generator)[:, 0]
+        chances = active * by_error / by_error.sum() + (1 - active) / len(by_error)
+        drawn = torch.multinomial(chances, views, replacement=True, generator=moment.generator)
         _, rows, columns = self.errors.shape
-        place = torch.stack([drawn % columns, drawn // columns % rows], -1)
-        return drawn // (rows * columns), place
+        tile = torch.stack([drawn % columns, drawn // columns % rows], -1)
+        return Drawn(drawn // (rows * columns), tile)
 
 
 def around(count: int, moment: Moment) -> Float[Tensor, "K 4 4"]:

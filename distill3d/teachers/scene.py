@@ -23,7 +23,7 @@ from distill3d.moment import Moment
 from distill3d.rendering import Rendering
 from distill3d.rig import Rig
 from distill3d.scene import WANT, Scene
-from distill3d.teachers._shots import EXCHANGED, UNSEEN, Shots, Window
+from distill3d.teachers._shots import EXCHANGED, UNSEEN, Drawn, Shots, Window
 from distill3d.teachers.images import scattered, whole
 
 AROUND = Rig(elevation_min_deg=-35.0, elevation_max_deg=80.0)
@@ -49,8 +49,9 @@ class SceneTeacher:
     stride: int = 1
     tile_px: int = 0
     """About the side of a tile; 0: whole pictures."""
-    active: float = 0.5
-    """The share of the pictures or tiles of a step that is drawn by the student's errors."""
+    active: float = 0.0
+    """The share of the pictures or tiles of a step that is drawn by the student's errors. Gaussians taught by
+    Gaussians were none the better for it, and worse where tiles were drawn so."""
     structure: float = 0.2
     """λ: the share of SSIM in the error of colours, where neighbours are looked at."""
     alpha_weight: float = 0.1
@@ -92,23 +93,26 @@ class SceneTeacher:
     def cameras(self, moment: Moment, *, views: int, width: int, height: int) -> Cameras:
         """Cameras of whole pictures of this size, or of what of them is looked at."""
         shots = self._ready(moment, views, width, height)
-        picked, tile = shots.draw(views, self.active, moment)
-        window = self._window(picked, tile, shots, moment)
+        drawn = shots.draw(views, self.active, moment)
+        window = self._window(drawn, shots, moment)
         cameras = window.cameras(shots.cameras)
         self._taken = window, cameras
         return cameras
 
-    def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
+    def truth(self, cameras: Cameras) -> Rendering:
+        """The source's pictures from the cameras of this step. Raises ValueError for any others."""
         if self._taken is None or self._shots is None or self._taken[1] is not cameras:
             raise ValueError(
                 "given cameras that are not those of this step; use the teacher as the run's rig"
             )
-        window = self._taken[0]
-        truth = window.of_all(self._shots.seen)
+        return self._taken[0].of_all(self._shots.seen)
+
+    def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
+        truth = self.truth(cameras)
         background = self._background(len(cameras), moment)
         ours, theirs = rendering.over(background), truth.over(background)
         colour = scattered(ours, theirs) if self.stride > 1 else whole(ours, theirs, self.structure)
-        self._shots.remember(window, (ours - theirs).detach().abs().mean((1, 2, 3)))
+        self._remember((ours - theirs).detach().abs().mean((1, 2, 3)))
         parts = {"alpha": (rendering.alpha - truth.alpha).abs().mean(), **surfaces(rendering, truth)}
         total = colour.total + self.alpha_weight * parts["alpha"]
         if "depth" in parts:
@@ -148,14 +152,18 @@ class SceneTeacher:
         poses[:, :3, 3] *= self.extent
         return replace(cameras, world_to_camera=poses)
 
-    def _window(self, picked: Tensor, tile: Tensor, shots: Shots, moment: Moment) -> Window:
+    def _window(self, drawn: Drawn, shots: Shots, moment: Moment) -> Window:
         size = torch.tensor([shots.cameras.width, shots.cameras.height])
         if self.tile_px:
             side = min(self.tile_px, int(size.min()))
-            return Window(picked, torch.minimum(tile * side, size - side), tile, side, side)
+            return Window(drawn.shots, torch.minimum(drawn.tile * side, size - side), drawn.tile, side, side)
         length = (size // self.stride).clamp_min(1)
-        first = (moment.uniform(len(picked), 2) * (size - self.stride * (length - 1))).long()
-        return Window(picked, first, tile, int(length[0]), int(length[1]), self.stride)
+        first = (moment.uniform(len(drawn.shots), 2) * (size - self.stride * (length - 1))).long()
+        return Window(drawn.shots, first, drawn.tile, int(length[0]), int(length[1]), self.stride)
+
+    def _remember(self, errors: Float[Tensor, " B"]) -> None:
+        assert self._shots is not None and self._taken is not None
+        self._shots.remember(self._taken[0], errors)
 
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         if self.background is None:

@@ -92,8 +92,9 @@ def test_tiles_are_drawn_by_the_errors_in_them():
     cameras = turntable(2, width=8, height=8)
     errors = torch.tensor([[[1.0, 0], [0, 0]], [[0, 0], [0, 3]]])
     shots = Shots.of(scene(Gaussians), cameras, (), errors)
-    picked, tile = shots.draw(20000, 0.6, moment())
-    at = (picked * 4 + tile[:, 1] * 2 + tile[:, 0]).bincount(minlength=8) / 20000
+    drawn = shots.draw(20000, 0.6, moment())
+    of = drawn.shots * 4 + drawn.tile[:, 1] * 2 + drawn.tile[:, 0]
+    at = of.bincount(minlength=8) / 20000
     even = 0.4 / 8
     assert_close(at, torch.tensor([0.15 + even, *[even] * 6, 0.45 + even]), atol=0.015, rtol=0)
 
