@@ -31,6 +31,7 @@ def scene_to_textured_mesh(
     resolution: int = 128,
     views: int = 64,
     ball: Ball | None = None,
+    surface: Callable[..., trimesh.Trimesh] = renders_to_mesh,
 ) -> Mesh:
     """The surface that a scene shows, closed, with about `triangles` faces and a square texture.
 
@@ -38,12 +39,15 @@ def scene_to_textured_mesh(
     colours come from as many pictures half as wide as the texture. Colours that depend on the direction of
     sight become their mean over the views that look at the surface squarely. The mesh lies where the scene
     does, in `ball`, which is found by `ball_around` when not given; what lies outside is left out, and what
-    no view sees past, as the outside of a room, is solid. Raises ValueError when there is nothing to see.
+    no view sees past, as the outside of a room, is solid. `surface` is what fuses the pictures, and may be
+    `open3d_tsdf.renders_to_open_mesh`, which leaves open what is not seen.
+
+    Raises ValueError when there is nothing to see, or where too little is asked for.
     """
     check(triangles, texture_px)
     ball = ball or ball_around(scene)
     render = _renderer(scene, ball)
-    fused = renders_to_mesh(render, resolution=resolution, views=views, extent=ball.radius)
+    fused = surface(render, resolution=resolution, views=views, extent=ball.radius)
     shape = simplified(fused, triangles)
     mesh = _wrapped(shape, render, texture_px, views, ball)
     mesh.scene_transform.copy_(scene.scene_transform)
