@@ -26,8 +26,8 @@ SPREAD = 4.0
 """Radii of the ball around the nearer half of the primitives, beyond which lies a backdrop."""
 STRAY_SHARE = 0.02
 """Of the primitives this side of the backdrop, how many may have flown off."""
-MARGIN = 1.2
-"""Of the radius, for primitives are larger than their centres, and strays may be none."""
+STRAY_MARGIN, MARGIN = 1.2, 1.05
+"""Of the radius: where some may be no strays, and where all are held, whose centres are not all there is."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _around_most(points: Float[Tensor, "P 3"]) -> Ball:
     centre = points.median(0).values
     distances = (points - centre).norm(dim=-1)
     subject = distances[distances <= SPREAD * distances.median()]
-    return Ball(centre, MARGIN * _most(subject))
+    return Ball(centre, STRAY_MARGIN * _most(subject))
 
 
 def _most(values: Float[Tensor, " P"]) -> float:

@@ -76,7 +76,8 @@ def surface(volume: Volume) -> trimesh.Trimesh:
 
 
 def _without_floaters(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
-    pieces = [piece for piece in mesh.split(only_watertight=False) if piece.volume > 0]
+    with np.errstate(divide="ignore", invalid="ignore"):  # trimesh also works out where a flat piece balances
+        pieces = [piece for piece in mesh.split(only_watertight=False) if piece.volume > 0]
     largest = max(piece.area for piece in pieces)
     kept = [piece for piece in pieces if piece.area >= FLOATER_AREA * largest]
     return cast(trimesh.Trimesh, trimesh.util.concatenate(kept))

@@ -13,7 +13,7 @@ from torch import Tensor
 from distill3d import files
 from distill3d.camera import Cameras, turntable
 from distill3d.conversions.moved import moved
-from distill3d.conversions.scene_to_textured_mesh import scene_to_textured_mesh
+from distill3d.conversions.scene_to_textured_mesh import memory_bytes, scene_to_textured_mesh
 from distill3d.rendering import Rendering
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.mesh import Mesh
@@ -142,3 +142,9 @@ def test_a_file_of_gaussians_from_elsewhere_shows_its_subject_where_it_stands() 
 def test_an_empty_scene_is_a_sentence(scene: Scene) -> None:
     with pytest.raises(ValueError, match=r"the scene .* render it first[^\n]*$"):
         scene_to_textured_mesh(scene, **SMALL)
+
+
+def test_what_does_not_fit_into_memory_is_said_before_it_is_tried() -> None:
+    with pytest.raises(ValueError, match=r"resolution 9000 .* takes about .* make either smaller$"):
+        scene_to_textured_mesh(discs(10), resolution=9000)
+    assert memory_bytes(256, 1024, 64) > 4 * memory_bytes(128, 1024, 64)
