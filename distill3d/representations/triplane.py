@@ -144,9 +144,10 @@ class Triplane(Field):
 
     def param_groups(self) -> list[dict[str, Any]]:
         networks = [self.weights_in, self.weights_out, *self.colour]
+        planes, decoder = (0.05, 0.01) if self.photographed else (0.02, 0.005)
         return [
-            {"name": "planes", "params": [self.planes], "lr": 0.02, "lr_final": 0.002},
-            {"name": "networks", "params": networks, "lr": 0.005, "lr_final": 5e-4},
+            {"name": "planes", "params": [self.planes], "lr": planes, "lr_final": planes / 10},
+            {"name": "networks", "params": networks, "lr": decoder, "lr_final": decoder / 10},
         ]
 
     def grow(
