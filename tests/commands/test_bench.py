@@ -62,7 +62,7 @@ def test_numbers_of_other_conditions_are_not_put_beside_these(
 
 
 def test_the_menu_holds_the_benchmarks_and_nothing_else(distill3d: Run) -> None:
-    assert set(plugins.menu("bench")) == {"formats", "janus", "kinds", "modes", "render"}
+    assert set(plugins.menu("bench")) == {"formats", "janus", "kinds", "modes", "objectives", "render"}
     assert distill3d("bench").out == distill3d("bench", "--help").out
     assert "janus" in distill3d("bench").out
 
