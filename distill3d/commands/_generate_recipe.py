@@ -40,7 +40,7 @@ DECIDED = ("method", "scene", "steps", "views", "size", "particles", "regularise
 def menu() -> str:
     """The recipes with their lines of help."""
     kinds = plugins.menu("recipes")
-    width = max(map(len, kinds))
+    width = max(map(len, kinds), default=0)
     return "\n".join(f"  {name:{width}}  {line}" for name, line in kinds.items())
 
 
