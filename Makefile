@@ -3,6 +3,7 @@
 # make lint      format, lint, types   make clean      remove all that make has made
 # make asan      the tests of the kernels, with every access to memory and every undefined step watched
 # make scenes    make the small scenes in scenes/ again
+# make viewer    build the viewer's page again from viewer/ (needs npm)   make viewer-check   its types and tests
 # make kernels   build the compiled kernels alone, for work on them; make emulated   the CUDA ones, to run on the CPU
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Two processes side by side, a file of tests to each.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --jaxtyping-packages=distill3d,beartype.beartype
 
-.PHONY: demo test test-all asan lint kernels emulated scenes clean
+.PHONY: demo test test-all asan lint kernels emulated scenes viewer viewer-check clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/distill3d generate "a red robot" --seed 0
@@ -43,6 +44,17 @@ emulated: kernels
 scenes: $(VENV)/dev.stamp
 	$(BIN)/python -m scenes
 
+# The page as it is shipped, so that whoever installs distill3d needs no npm; and what is known of its sources.
+viewer: viewer/node_modules/.stamp
+	cd viewer && npm run build
+
+viewer-check: viewer/node_modules/.stamp
+	cd viewer && npm run check
+
+viewer/node_modules/.stamp: viewer/package-lock.json
+	cd viewer && npm ci --no-fund --no-audit
+	touch $@
+
 # Watched kernels lie in a folder of their own. What Python and torch leave allocated at the end is no concern here;
 # tests that only compile are left out, because nvcc cannot be watched.
 WATCHED := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1
@@ -56,7 +68,7 @@ asan: $(VENV)/dev.stamp
 	  --ignore tests/ops/test_headers.py --ignore tests/ops/test_cuda_sources.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist viewer/node_modules .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

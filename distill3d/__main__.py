@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from distill3d import __version__, plugins
-from distill3d.errors import Stopped, UserError, unknown
+from distill3d.errors import Stopped, UserError, losses_printed, unknown
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,7 +18,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        return _run(arguments)
+        with losses_printed():
+            return _run(arguments)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

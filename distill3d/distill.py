@@ -1,9 +1,12 @@
-"""The one loop: a student is rendered, a teacher says how the rendering is wrong, the student improves."""
+"""The one loop: a student is rendered, a teacher says how the rendering is wrong, the student improves.
+
+`learn` is the loop, `distill` the loop with pictures; a lesson of another kind looks at points or rays.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -49,6 +52,56 @@ class CameraSource(Protocol):
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a student is told in a step, and from what it was told."""
+
+    loss: Loss
+    cameras: Cameras
+    """From which the student was looked at."""
+    rendering: Rendering | None = None
+    """What was seen from them, if whole pictures were."""
+
+
+@runtime_checkable
+class Lesson(Protocol):
+    """Looks at a student in its own way and says how it is wrong. May keep state, which checkpoints carry."""
+
+    def __call__(self, student: Scene, moment: Moment) -> Told: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The lesson of most runs: the student is rendered, and a teacher looks at the rendering."""
+
+    teacher: Teacher
+    rig: CameraSource
+    views: int
+    size: int
+    want: Collection[str] = ()
+    """Channels that the teacher reads beside those that the student's own penalty does."""
+
+    def __call__(self, student: Scene, moment: Moment) -> Told:
+        side = resolution(self.size, moment.progress)
+        cameras = self.rig.cameras(moment, views=self.views, width=side, height=side)
+        rendering = student.render(cameras, want={*student.want(moment), *self.want})
+        loss = self.teacher(cameras, rendering, moment)
+        penalty = student.penalty(cameras, rendering, moment)
+        if penalty is not None:
+            loss = Loss(loss.total + penalty, loss.parts)
+        return Told(loss, cameras, rendering)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.teacher.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.teacher.load_state_dict(state)
+
+
+@dataclass(frozen=True)
 class Step:
     """One step of a run, after it was taken."""
 
@@ -60,8 +113,8 @@ class Step:
     seconds: float
     """Since the loop was entered."""
     cameras: Cameras
-    rendering: Rendering
-    """What the teacher saw, detached."""
+    rendering: Rendering | None
+    """What the teacher saw, detached; None if it was no whole pictures."""
     state: Callable[[], dict[str, Any]]
     """Everything needed to go on bit for bit; pass it to `distill(state=)`."""
 
@@ -90,6 +143,13 @@ def distill(
 
     Raises Collapsed if a loss or a parameter is not finite, or nothing has been visible for a while.
     """
+    return learn(student, Pictures(teacher, rig, views, size), steps=steps, seed=seed, state=state)
+
+
+def learn(
+    student: Scene, lesson: Lesson, *, steps: int, seed: int = 0, state: dict[str, Any] | None = None
+) -> Iterator[Step]:
+    """As `distill`, however the student is looked at."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(_groups(student), betas=(0.9, 0.99), eps=1e-15, fused=True)
     rates = [(g["lr"], g["lr_final"]) for g in optimizer.param_groups]
@@ -98,25 +158,21 @@ def distill(
         done, unseen = state["number"], state["unseen"]
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
-        teacher.load_state_dict(state["teacher"])
+        lesson.load_state_dict(state["teacher"])
     begun = time.perf_counter()
     for number in range(done + 1, steps + 1):
         moment = Moment(number, steps, generator)
         for group, (first, last) in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = first * (last / first) ** moment.progress
-        side = resolution(size, moment.progress)
-        cameras = rig.cameras(moment, views=views, width=side, height=side)
-        rendering = student.render(cameras, want=student.want(moment))
-        loss = teacher(cameras, rendering, moment)
-        penalty = student.penalty(cameras, rendering, moment)
-        total = loss.total if penalty is None else loss.total + penalty
+        told = lesson(student, moment)
+        loss, rendering = told.loss, told.rendering
         optimizer.zero_grad()
-        total.backward()
+        loss.total.backward()
         optimizer.step()
         with torch.no_grad():
             student.grow(number, steps, optimizer, generator)
-        unseen = unseen + 1 if rendering.alpha.detach().mean() < INVISIBLE else 0
-        _watch(student, float(total.detach()), number, unseen)
+        unseen = unseen + 1 if _invisible(rendering) else 0
+        _watch(student, float(loss.total.detach()), number, unseen)
 
         def snapshot(number: int = number, unseen: int = unseen) -> dict[str, Any]:
             return {
@@ -125,17 +181,17 @@ def distill(
                 "student": student.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "generator": generator.get_state(),
-                "teacher": teacher.state_dict(),
+                "teacher": lesson.state_dict(),
             }
 
         yield Step(
             number,
             steps,
-            float(total.detach()),
+            float(loss.total.detach()),
             {name: float(value.detach()) for name, value in loss.parts.items()},
             time.perf_counter() - begun,
-            cameras,
-            rendering.detach(),
+            told.cameras,
+            None if rendering is None else rendering.detach(),
             snapshot,
         )
 
@@ -153,6 +209,10 @@ def resolution(size: int, progress: float) -> int:
 def _groups(student: Scene) -> list[dict[str, Any]]:
     """The student's groups, each with a final learning rate."""
     return [{"lr_final": group["lr"], **group} for group in student.param_groups()]
+
+
+def _invisible(rendering: Rendering | None) -> bool:
+    return rendering is not None and bool(rendering.alpha.detach().mean() < INVISIBLE)
 
 
 def _watch(student: Scene, loss: float, number: int, unseen: int) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
 class UserError(Exception):
     """What was given, what was expected, and what to do, in one sentence. The exit code is 2."""
+
+
+class Lost(UserWarning):
+    """Something was left out, and the rest is as it should be: what it is, in one sentence."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -33,3 +39,25 @@ def given_by_user() -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def lost(sentence: str) -> None:
+    """Warn that something was left out: a `Lost`, which commands print in one line."""
+    warnings.warn(sentence, Lost, stacklevel=3)
+
+
+@contextmanager
+def losses_printed() -> Iterator[None]:
+    """Inside, each `Lost` is a line on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Lost)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: object) -> None:
+            if issubclass(category, Lost):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                shown(message, category, *where)  # pyright: ignore[reportArgumentType]
+
+        warnings.showwarning = show
+        yield

@@ -44,7 +44,8 @@ class Field(Scene):
 
     samples: Tensor
     remembered: Tensor
-    """The largest density that was met in each cell lately, per world unit; infinite in the beginning."""
+    """The largest density that was met in each cell lately, per world unit; infinite in the beginning, and
+    minus infinite where the field is never looked into: see `confine`."""
 
     directional = False
     """Whether colours depend on the direction of sight; if not, `query` gets no directions."""
@@ -95,8 +96,16 @@ class Field(Scene):
             faintest = FAINTEST_PHOTOGRAPHED if self.photographed else FAINTEST
             dense = inside & (self.remembered > faintest)
             near = nn.functional.max_pool3d(dense.float(), 3, stride=1, padding=1) > 0
-            self._occupied = near & inside
+            self._occupied = near & inside & (self.remembered > -math.inf)
         return self._occupied
+
+    def confine(self, cells: Bool[Tensor, "1 G G G"]) -> None:
+        """From now on there is nothing outside of these cells, whatever `query` answers there.
+
+        What is in them is not known yet.
+        """
+        self.remembered.copy_(torch.where(cells[0], math.inf, -math.inf))
+        self._occupied = None
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """See `Scene.render`; normals are unit vectors before they are blended."""
@@ -154,7 +163,7 @@ class Field(Scene):
     @torch.no_grad()
     def look(self, generator: torch.Generator) -> None:
         """Update the occupancy grid: the density at a random point of every cell that touches the ball."""
-        inside = _touches_ball(CELLS, self.remembered.device)[0]
+        inside = _touches_ball(CELLS, self.remembered.device)[0] & (self.remembered > -math.inf)
         cells = inside.nonzero().flip(-1)
         jitter = torch.rand(cells.shape, generator=generator, device=generator.device).to(cells.device)
         density = self.log_density((cells + jitter) * (2 / CELLS) - 1).exp()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,14 @@ from torch import Tensor
 
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
-from distill3d.errors import UserError
+from distill3d.conversions.moved import moved, turn
+from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
-    checkpoint,
     checkpoint_gaussians,
+    glb_gaussians,
     instant_ngp,
+    lost,
+    nerfstudio,
     ply_compressed,
     ply_gaussians,
     safetensors_scene,
@@ -25,12 +28,13 @@ from distill3d.formats import (
     torch_ngp,
     transforms_json,
 )
+from distill3d.representations._primitives import Primitives
 from distill3d.scene import Scene
 
 if TYPE_CHECKING:
     from trimesh import Trimesh
 
-SCENES = ("scene.ply", "scene.safetensors")
+SCENES = ("scene.ply", "scene.safetensors", "scene.glb")
 MAX_BYTES = 8 << 30
 WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".compressed.ply": ply_compressed.write,
@@ -40,8 +44,11 @@ WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     ".splat": splat.write,
     ".pt": checkpoint_gaussians.write_gsplat,
     ".ckpt": checkpoint_gaussians.write_splatfacto,
+    ".gaussians.glb": glb_gaussians.write,
 }
 """Formats that hold Gaussians, by the end of the file's name; the first that fits is taken."""
+Y_UP = (".gaussians.glb",)
+"""Those of them whose world is +y up."""
 MESHES = (".glb", ".obj", ".ply", ".stl", ".off")
 """Formats that hold meshes or points; .ply is told from Gaussians by its header."""
 OURS = ".safetensors"
@@ -63,15 +70,23 @@ def load(path: Path | str) -> Scene:
             return instant_ngp.read(data)
         if torch_ngp.found_in(data):
             return torch_ngp.read(data)
+        if nerfstudio.found_in(data):
+            return nerfstudio.read(data, path.parent)
+        if glb_gaussians.found_in(data):
+            state, placed = glb_gaussians.read(data)
+            with given_by_user():
+                return moved(_primitives(state), turn("y-up", "z-up") @ placed)
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
 
 
-def _primitives(state: dict[str, Tensor]) -> Scene:
+def _primitives(state: dict[str, Tensor]) -> Primitives:
     """Gaussians, or surfels where there are two scales, with all that their file says of them."""
     kind = _kind("surfels" if state["log_scales"].shape[1] == 2 else "gaussians")
-    return kind.from_state(state)
+    scene = kind.from_state(state)
+    assert isinstance(scene, Primitives)
+    return scene
 
 
 def _holds_gaussians(data: bytes) -> bool:
@@ -97,11 +112,6 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
         return ply_compressed.read if ply_compressed.found_in(data) else ply_gaussians.read
     if data.startswith((spz.MAGIC, spz.GZIP)):
         return spz.read
-    if checkpoint.names(data, "_model.field."):
-        raise UserError(
-            "a field of nerfstudio, whose space is contracted, which no field here holds; render it there "
-            "and fit the pictures (distill3d fit), or give splatfacto's checkpoint"
-        )
     if data.startswith(b"PK"):
         return sog.read if path.suffix == ".sog" else checkpoint_gaussians.read
     if path.suffix == ".splat":
@@ -109,14 +119,15 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
     raise UserError(
         "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
         "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a field (.ingp, .msgpack, "
-        "torch-ngp's .pth), a .safetensors of ours, or a run's folder"
+        "torch-ngp's .pth, nerfacto's .ckpt), a .safetensors of ours, or a run's folder"
     )
 
 
 def save(scene: Scene, path: Path | str) -> None:
     """Write `scene` as .safetensors (any kind) or in a format of its kind (`WRITERS`, `MESHES`).
 
-    All or nothing, in one file; a textured .obj has its material and its picture beside it.
+    All or nothing, in one file; a textured .obj has its material and its picture beside it. What a format
+    cannot hold is left out with a warning, `errors.Lost`.
     """
     path = Path(path)
     kind, suffix = kind_of(scene), suffix_of(path)
@@ -127,9 +138,13 @@ def save(scene: Scene, path: Path | str) -> None:
     if suffix == OURS:
         atomic.write(path, safetensors_scene.write(kind, scene.state_dict()))
     elif kind == "mesh":
-        save_mesh(scene.as_trimesh(), path)  # pyright: ignore[reportCallIssue]
+        mesh = scene.as_trimesh()  # pyright: ignore[reportCallIssue]
+        save_mesh(mesh, path, without=lost.of_scene_as_mesh(scene))
     else:
-        atomic.write(path, WRITERS[suffix](scene.state_dict()))
+        assert isinstance(scene, Primitives)
+        state = (moved(scene, turn("z-up", "y-up")) if suffix in Y_UP else scene).state_dict()
+        atomic.write(path, WRITERS[suffix](state))
+        lost.say(path, lost.of_gaussians(state, suffix))
 
 
 def suffix_of(path: Path) -> str:
@@ -137,23 +152,30 @@ def suffix_of(path: Path) -> str:
     return next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
 
 
-def load_cameras(path: Path | str) -> Cameras:
-    """The cameras of a transforms.json, or of a snapshot of instant-ngp."""
+def load_cameras(path: Path | str, scene: Scene | None = None) -> Cameras:
+    """The cameras of a transforms.json, or of a snapshot of instant-ngp, in our world.
+
+    Those of a transforms.json stand in the world that `scene` was made from, where it knows one; those of a
+    snapshot in the world in which it opens.
+    """
     path = Path(path)
     data = _read(path)
     with _naming(path):
-        return (instant_ngp.cameras if path.suffix.lower() in instant_ngp.SUFFIXES else transforms_json.read)(
-            data
-        )
+        if path.suffix.lower() in instant_ngp.SUFFIXES:
+            return instant_ngp.cameras(data)
+        return transforms_json.read(data, scene.scene_transform if scene else None, path.parent)
 
 
-def save_cameras(cameras: Cameras, path: Path | str) -> None:
-    """Write cameras [N] as a transforms.json."""
-    atomic.write(Path(path), transforms_json.write(cameras))
+def save_cameras(cameras: Cameras, path: Path | str, scene: Scene | None = None) -> None:
+    """Write cameras [N] of our world as a transforms.json, in the world that `scene` was made from."""
+    atomic.write(Path(path), transforms_json.write(cameras, scene.scene_transform if scene else None))
 
 
-def save_mesh(mesh: Trimesh, path: Path | str) -> None:
-    """Write a triangle mesh as .glb, .obj (a texture beside it), .ply, .stl or .off."""
+def save_mesh(mesh: Trimesh, path: Path | str, *, without: Sequence[str] = ()) -> None:
+    """Write a triangle mesh as .glb, .obj (a texture beside it), .ply, .stl or .off.
+
+    without: what the mesh lacks already of the scene that it shows, in the words of `formats.lost`.
+    """
     from distill3d.formats import mesh as mesh_format
 
     path = Path(path)
@@ -161,6 +183,12 @@ def save_mesh(mesh: Trimesh, path: Path | str) -> None:
     for name, picture_or_material in beside:
         atomic.write(path.with_name(name), picture_or_material)
     atomic.write(path, data)
+    lost.say(path, [*without, *lost.of_mesh(mesh, path.suffix.lower())])
+
+
+def size_of(path: Path | str) -> int:
+    """Bytes of the file that `load` would read."""
+    return _scene_file(Path(path)).stat().st_size
 
 
 def kind_of(scene: Scene) -> str:

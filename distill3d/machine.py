@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+MEMINFO = Path("/proc/meminfo")
 
 
 def processor() -> str:
@@ -15,3 +16,12 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def free_bytes() -> int | None:
+    """Memory that can still be had without swapping; None where the system does not tell."""
+    if MEMINFO.is_file():
+        for line in MEMINFO.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable"):
+                return 1024 * int(line.split()[1])
+    return None

@@ -6,6 +6,7 @@ import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ class Row:
 def contact_sheet(
     rows: Sequence[Row], *, title: str, subtitle: str = "", columns: Sequence[str] = (), tile_px: int = 160
 ) -> Image.Image:
-    """Rows of pictures, each under its label; `columns` are captions over the first row's pictures.
+    """Rows of pictures, each under its label; `columns` are captions over all rows.
 
     The pictures are of one shape, and shown `tile_px` wide.
     """
@@ -151,10 +152,20 @@ def contact_sheet(
             left = MARGIN_PX + j * (tile_px + GAP_PX)
             image = Image.fromarray(to_bytes(picture).numpy())
             sheet.paste(image.resize(tile, Image.Resampling.LANCZOS), (left, top + CAPTION_PX))
-            if i == 0 and j < len(columns) and j > 0:
-                middle = left + tile_px // 2
-                draw.text((middle, top + 8), columns[j], FAINT, ImageFont.load_default(12), anchor="ma")
+    for j, caption in enumerate(columns):
+        middle = MARGIN_PX + j * (tile_px + GAP_PX) + tile_px // 2
+        font = ImageFont.load_default(12)
+        draw.text((middle, head - 12), _fitting(caption, font, tile_px), FAINT, font, anchor="ma")
     return sheet
+
+
+def _fitting(text: str, font: Any, width_px: int) -> str:
+    """The text, or its end behind an ellipsis where it is too wide: names of files differ at their end."""
+    shown = text
+    while len(shown) > 2 and font.getlength(shown) > width_px:
+        text = text[1:]
+        shown = f"…{text}"
+    return shown
 
 
 def write_sheet(path: Path, sheet: Image.Image) -> None:

@@ -3,6 +3,7 @@
     run.json       what the command was told, resolved, and on what it ran; enough to repeat it
     metrics.jsonl  a line of numbers for every step
     checkpoint.pt  the state to go on from
+    snapshots/     the scene alone as it was on the way, if the run was looked at
     scene.*, turntable.*, report.json   the results, written at the end
 
 Every file is replaced as a whole, except metrics.jsonl, which grows, and is cut back on resume.
@@ -28,12 +29,14 @@ from distill3d.errors import UserError
 RESULTS = (
     "scene.ply",
     "scene.safetensors",
+    "scene.glb",
     "turntable.gif",
     "turntable.png",
     "comparison.png",
     "report.json",
 )
 FILES = ("run.json", "metrics.jsonl", "checkpoint.pt", *RESULTS)
+SNAPSHOTS = "snapshots"
 CHECKPOINT = "distill3d checkpoint 1"
 
 
@@ -61,6 +64,8 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (folder / name).unlink(missing_ok=True)
+        for snapshot in (folder / SNAPSHOTS).glob("*.safetensors"):
+            snapshot.unlink()
         return cls(folder)
 
     @classmethod

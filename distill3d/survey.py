@@ -15,6 +15,8 @@ from distill3d.camera import ORBIT_RADIUS, Cameras, orbit
 from distill3d.rendering import Rendering, concatenate
 
 GOLDEN_ANGLE_RAD = math.pi * (3 - math.sqrt(5))
+FAINTEST = 1e-6
+"""Weight up to which a point counts as unseen."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,16 @@ class Survey:
         fourth power of the cosine between the outward normal and the way to the camera, so nearly frontal
         views decide.
         """
+        total, weights = self.weighed(points, normals, tolerance=tolerance)
+        seen = weights > FAINTEST
+        return torch.where(seen[:, None], total / weights.clamp_min(FAINTEST)[:, None], 0).clamp(0, 1), seen
+
+    def weighed(
+        self, points: Float[Tensor, "P 3"], normals: Float[Tensor, "P 3"], *, tolerance: float
+    ) -> tuple[Float[Tensor, "P 3"], Float[Tensor, " P"]]:
+        """The sum of the weighted colours that `paint` divides, and that of the weights: both add up over
+        surveys, so that not all pictures have to be held at once.
+        """
         total, weights = torch.zeros_like(points), points.new_zeros(len(points))
         for centre, sighting in zip(self.cameras.centres, self.sightings(points), strict=True):
             to_camera = torch.nn.functional.normalize(centre - points, dim=-1)
@@ -86,8 +98,7 @@ class Survey:
             weight = torch.where(visible, cosine**4 * sighting.facing, 0)
             total += weight[:, None] * sighting.rgb
             weights += weight
-        seen = weights > 1e-6
-        return torch.where(seen[:, None], total / weights.clamp_min(1e-6)[:, None], 0).clamp(0, 1), seen
+        return total, weights
 
 
 def surround(views: int, *, size_px: int, extent: float = 1.0, lowest_elevation_rad: float = -0.6) -> Cameras:

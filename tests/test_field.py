@@ -183,3 +183,20 @@ def test_log_sharp_is_exact_for_any_raw_value():
     assert_close(result.double(), exact, rtol=0, atol=1e-5)
     (slope,) = torch.autograd.grad(result.sum(), raw)
     assert slope.isfinite().all() and (slope >= 0).all() and slope[0] == 1
+
+
+def test_a_field_that_is_confined_is_nothing_outside_and_is_not_looked_into_there():
+    field = Ball()
+    left = torch.zeros(1, CELLS, CELLS, CELLS, dtype=torch.bool)
+    left[..., : CELLS // 2] = True
+    field.confine(left)
+    whole = field.occupied
+    assert not (whole & ~left).any() and whole.any()
+    field.asked = 0
+    field.look(torch.Generator().manual_seed(0))
+    assert 0 < field.asked <= left.sum() and not (field.occupied & ~left).any()
+    assert (field.occupied & whole).equal(field.occupied), "what is found empty is left out"
+    origins, directions = torch.tensor([[0.5, 0, -3]]), torch.tensor([[0.0, 0, 1]])
+    shifted = torch.tensor([-0.5, 0, -3])[None]
+    assert field._render_rays(origins, directions, ("rgb", "alpha"))["alpha"] == 0
+    assert field._render_rays(shifted, directions, ("rgb", "alpha"))["alpha"] > 0.9

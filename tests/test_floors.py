@@ -33,12 +33,16 @@ FLOORS = [
     ["objective", "distill", "representations", "priors"],
     # what is distilled may be made of scenes: several together, or one with more penalties than its own
     ["fakes", "judges", "particles", "regularised"],
-    ["objectives", "teachers", "conversions", "lift", "formats"],
-    ["studio"],
-    ["recipes"],
+    ["objectives", "teachers", "conversions", "lift", "formats", "target"],
+    ["targets", "studio"],
+    # a start and a teacher make a conversion
+    ["conversion", "recipes"],
     ["chamfer", "lpips"],
     ["comparison"],
-    ["bench", "files", "pictures", "runs", "viewer"],
+    ["fidelity"],
+    ["files", "pictures", "runs"],
+    # a benchmark opens the scenes that come with the sources; the viewer what is to be looked at
+    ["bench", "viewer"],
     ["commands"],
     ["__main__"],
 ]
@@ -56,9 +60,15 @@ ONLY_IN = {
     # a recipe's stages hand meshes and points on
     "trimesh": ("formats", "representations", "world", "conversions", "files", "chamfer", "recipes"),
     "skimage": ("conversions",),
+    "fast_simplification": ("conversions",),
+    "xatlas": ("conversions",),
     "safetensors": ("formats",),
-    # a mesh goes to trimesh with its texture, which is a picture of PIL there
-    "PIL": ("pictures", "data", "formats", "bench", "representations"),
+    # a mesh goes to trimesh with its texture, which is a picture of PIL there; frames go to browsers as JPEG
+    "PIL": ("pictures", "data", "formats", "bench", "representations", "viewer"),
+    "starlette": ("viewer",),
+    "uvicorn": ("viewer",),
+    # nerfstudio keeps a checkpoint's settings in YAML
+    "yaml": ("formats",),
     "rich": ("commands",),
     "tyro": ("commands",),
 }

@@ -96,3 +96,21 @@ def test_shooting_a_few_at_a_time_changes_nothing() -> None:
         assert not shot.rgb.requires_grad
         assert torch.allclose(shot.rgb, wanted.rgb, atol=1e-6)
         assert torch.allclose(shot.depth, wanted.depth, atol=1e-5)
+
+
+def test_every_column_has_its_caption_within_its_width() -> None:
+    """Also the first, beside the row's label, and one that is too long, of which the end is shown."""
+    row = torch.ones(3, 8, 8, 3)
+
+    def band(*columns: str) -> np.ndarray:
+        sheet = pictures.contact_sheet([Row("a label", row)], title="t", columns=columns, tile_px=60)
+        bottom = sheet.height - pictures.MARGIN_PX - 60
+        return np.asarray(sheet)[bottom - pictures.CAPTION_PX - 12 : bottom - pictures.CAPTION_PX + 3]
+
+    names = ("r_0.png", "a very long name of a folder/r_1.png", "r_2.png")
+    inked = (band(*names) < 200).any((0, 2))
+    for j in range(3):
+        left = pictures.MARGIN_PX + j * (60 + pictures.GAP_PX)
+        assert inked[left : left + 60].any()
+        assert not inked[left + 60 : left + 60 + pictures.GAP_PX].any()
+    assert not (band("", "", "") < 200).any()

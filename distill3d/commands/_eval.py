@@ -92,7 +92,10 @@ def against_scene(scene: Scene, options: Options, run: dict[str, Any]) -> Measur
             f"--resolution is {options.resolution}; expected at least {COARSEST} voxels, or 0 for no solids"
         )
     other = files.load(options.against)
-    cameras = files.load_cameras(options.cameras) if options.cameras else metrics.held_out(options.size)
+    knowing = scene if scene.knows_source else other
+    cameras = (
+        files.load_cameras(options.cameras, knowing) if options.cameras else metrics.held_out(options.size)
+    )
     ours, theirs = _renderer(scene, WANT), _renderer(other, WANT)
     found = comparison.compare(ours, theirs, cameras)
     numbers = {

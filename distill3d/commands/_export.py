@@ -9,21 +9,30 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from distill3d import files
+from distill3d.conversions.mesh_to_mesh import mesh_to_mesh
 from distill3d.conversions.moved import moved, turn
 from distill3d.conversions.scene_to_mesh import scene_to_mesh
+from distill3d.conversions.scene_to_textured_mesh import scene_to_textured_mesh
 from distill3d.errors import UserError, given_by_user
-from distill3d.formats.mesh import TURNED
+from distill3d.formats import lost
+from distill3d.formats.mesh import TURNED, Trimesh
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
 from distill3d.rotation import scale_and_rotation
 from distill3d.scene import Scene
+from distill3d.viewer import export_html
 
 if TYPE_CHECKING:
     from distill3d.commands.export import Options
 
+TEXTURED = ("glb", "obj")
+"""Formats of meshes that hold a picture."""
+
 
 def write(scene: Scene, options: Options, suffix: str) -> str:
     """Write the file; returns what there is to say of its content."""
+    if suffix == export_html.SUFFIX:
+        return _write_page(scene, options)
     kind = files.kind_of(scene)
     fits = suffix == files.OURS or suffix in files.FORMATS.get(kind, ())
     if not fits and suffix not in files.MESHES:
@@ -34,10 +43,15 @@ def write(scene: Scene, options: Options, suffix: str) -> str:
     if options.scene_frame != "z-up":
         scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
     as_mesh = suffix != files.OURS if isinstance(scene, Mesh) else options.mesh or not fits
-    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options)
+    if options.texture and not (as_mesh and suffix.lstrip(".") in TEXTURED):
+        raise UserError(
+            f"--texture is {options.texture}, and this {suffix} would hold none; use .glb or .obj"
+        )
+    return _write_mesh(scene, options, suffix) if as_mesh else _write_scene(scene, options, suffix)
 
 
-def _write_scene(scene: Scene, options: Options) -> str:
+def _write_scene(scene: Scene, options: Options, suffix: str) -> str:
+    _check_turned(suffix in files.Y_UP, options, suffix)
     if options.frame != "z-up":
         scene = moved(_movable(scene, options), _to_frame(scene, options))
     if options.frame == "source":
@@ -47,17 +61,49 @@ def _write_scene(scene: Scene, options: Options) -> str:
 
 
 def _write_mesh(scene: Scene, options: Options, suffix: str) -> str:
-    turned = suffix.lstrip(".") in TURNED
-    if turned and options.frame not in ("z-up", "source"):
-        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
+    _check_turned(suffix.lstrip(".") in TURNED, options, suffix)
     to_frame = None if options.frame == "z-up" else _to_frame(scene, options)
     with given_by_user():
-        whole = isinstance(scene, Mesh)
-        mesh = scene.as_trimesh() if whole else scene_to_mesh(scene, resolution=options.resolution)
+        mesh = _shape(scene, options)
     if to_frame is not None:
         mesh.apply_transform(to_frame.numpy())
-    files.save_mesh(mesh, options.out)
+    without = [
+        thing for thing in lost.of_scene_as_mesh(scene) if options.frame != "source" or thing != lost.SOURCE
+    ]
+    files.save_mesh(mesh, options.out, without=without)
     return f"{len(mesh.faces)} triangles, "
+
+
+def _check_turned(turned: bool, options: Options, suffix: str) -> None:
+    if turned and options.frame not in ("z-up", "source"):
+        raise UserError(f"--frame is {options.frame}, and {suffix} is turned to +y up anyway; leave it away")
+
+
+def _write_page(scene: Scene, options: Options) -> str:
+    if options.frame != "z-up":
+        raise UserError(f"--frame is {options.frame}, and a page shows our own world; leave it away")
+    if options.scene_frame != "z-up":
+        scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))
+    drawn = isinstance(scene, Mesh) or (isinstance(scene, Primitives) and not options.mesh)
+    if not drawn:
+        with given_by_user():
+            scene = Mesh.from_trimesh(_shape(scene, options))
+    export_html.write(scene, options.out, options.scene.name)
+    return "a page that needs no network, "
+
+
+def _shape(scene: Scene, options: Options) -> Trimesh:
+    """The scene as a mesh: its own if it is one, else the surface that it shows."""
+    if isinstance(scene, Mesh):
+        if not options.texture:
+            return scene.as_trimesh()
+        mesh = mesh_to_mesh(scene, triangles=options.triangles, texture_px=options.texture)
+        return mesh.as_trimesh()
+    if not options.texture:
+        return scene_to_mesh(scene, resolution=options.resolution)
+    return scene_to_textured_mesh(
+        scene, triangles=options.triangles, texture_px=options.texture, resolution=options.resolution
+    ).as_trimesh()
 
 
 def _movable(scene: Scene, options: Options) -> Primitives:

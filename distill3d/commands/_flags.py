@@ -19,10 +19,11 @@ from distill3d.errors import UserError, unknown
 Options = TypeVar("Options")
 Words = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PROMPT")]
 SceneWord = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SCENE")]
+SceneWords = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="SCENE...")]
 DataWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[DATA]")]
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
-POSITIONAL = ("Words", "SceneWord", "DataWord")
+POSITIONAL = ("Words", "SceneWord", "SceneWords", "DataWord")
 
 
 def parse(

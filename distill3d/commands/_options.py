@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from distill3d import plugins
 from distill3d.commands import _flags
 from distill3d.errors import UserError
 
-NOT_STORED = ("out", "resume", "again", "overwrite")
+NOT_STORED = ("out", "resume", "again", "overwrite", "view", "control")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class Shared:
     """Steps between the states that --resume can go on from."""
     picture_size: int = 192
     """Side of the pictures of the result in pixels."""
+    view: bool = False
+    """Show the scene in a browser while it trains, and keep snapshots for its time line."""
+    control: bool = False
+    """With --view: let the page hold the run, let it go on, and stop it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Grammar:
     """The classmethods, the first that a kind of scene has, whose keywords are --scene.*."""
     preset: str = ""
     """The default of --preset, if there are presets: they give defaults to --scene.*."""
+    preset_of: str = "scene"
+    """The flag whose kind has the presets."""
 
     @property
     def help(self) -> str:
@@ -74,10 +80,13 @@ class Grammar:
         for name, (folder, default) in self.kinds.items():
             kind = _flags.given(argv, name) or stored.get(name, default)
             path = plugins.find(folder, kind, name, self.help)
-            flags = self._scene_flags(path, stored, argv) if name == "scene" else plugins.fields(path)
+            flags = plugins.keywords(path, *self.scene_from) if name == "scene" else plugins.fields(path)
+            if name == self.preset_of and self.preset:
+                chosen = presets(path).get(self._chosen_preset(stored, argv), {})
+                flags = [replace(flag, default=chosen.get(flag.name, flag.default)) for flag in flags]
             columns.append(_flags.choice(name, folder, default, f"one of the files in {folder}/:"))
             columns.append(_flags.group(flags, name, kind, f"of --{name} {kind}"))
-            if name == "scene" and self.preset:
+            if name == self.preset_of and self.preset:
                 columns.append(_flags.preset(presets(path), self.preset, kind))
         for name, (file, of, line) in self.groups.items():
             columns.append(_flags.group(plugins.fields(plugins.PACKAGE / file, of), name, name, line))
@@ -87,13 +96,6 @@ class Grammar:
             name, columns, bases=(Shared, self.options), frozen=True, namespace=namespace
         )
 
-    def _scene_flags(self, path: Path, stored: dict[str, Any], argv: Sequence[str]) -> list[plugins.Flag]:
-        flags = plugins.keywords(path, *self.scene_from)
-        if not self.preset:
-            return flags
-        chosen = presets(path).get(self._chosen_preset(stored, argv), {})
-        return [dataclasses.replace(flag, default=chosen.get(flag.name, flag.default)) for flag in flags]
-
     def _chosen_preset(self, stored: dict[str, Any], argv: Sequence[str]) -> str:
         return _flags.given(argv, "preset") or stored.get("preset", self.preset)
 
@@ -102,10 +104,10 @@ class Grammar:
         name = self._chosen_preset(stored, argv)
         if name == stored.get("preset", name):
             return stored
-        path = plugins.find("representations", stored["scene"], "scene", self.help)
-        decided = presets(path).get(name, {})
-        scene = {key: decided.get(key, value) for key, value in stored["scene_options"].items()}
-        return {**stored, "steps": 0, "views": 0, "rays": 0, "scene_options": scene}
+        of, options = self.preset_of, f"{self.preset_of}_options"
+        decided = presets(plugins.find(self.kinds[of][0], stored[of], of, self.help)).get(name, {})
+        values = {key: decided.get(key, value) for key, value in stored[options].items()}
+        return {**stored, "steps": 0, "views": 0, "rays": 0, options: values}
 
     def _stored(self, path: Path) -> dict[str, Any]:
         from distill3d.runs import read_json
@@ -133,7 +135,7 @@ class Grammar:
                 values[name] = getattr(defaults, f"{name}_options").kind if name in self.kinds else value
             elif kind == stored.get(name.removesuffix("_options"), kind):
                 values[name] = _restored_group(current, value, f"{path}: {name}")
-        return dataclasses.replace(defaults, **values)
+        return replace(defaults, **values)
 
 
 def presets(path: Path) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 import signal
 import threading
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill3d import __version__, machine
-from distill3d.commands import _flags, _options
+from distill3d.commands import _flags, _live, _options
 from distill3d.commands._options import Grammar
 from distill3d.errors import Stopped, UserError
 
 if TYPE_CHECKING:
-    from distill3d.distill import CameraSource, Teacher
+    from distill3d.distill import Lesson
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
 
@@ -27,8 +28,7 @@ class Parts:
     """What a run is made of."""
 
     student: Scene
-    teacher: Teacher
-    rig: CameraSource
+    lesson: Lesson
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Command:
         if folder is not None:
             return self._resume(Path(folder), argv)
         options = self.resolve(self.grammar.from_command_line(argv))
+        if options.control and not options.view:
+            raise UserError("--control steers a run from the page that --view opens; give both")
 
         from distill3d.runs import Run
 
@@ -65,15 +67,18 @@ class Command:
         """Go on with an interrupted run: its options, its last checkpoint, the same result."""
         from distill3d.runs import Run
 
-        if len(argv) > (1 if f"--resume={folder}" in argv else 2):
+        rest = [word for word in argv if word not in ("--view", "--control")]
+        if len(rest) > (1 if f"--resume={folder}" in argv else 2):
             raise UserError(
-                "--resume takes all its options from the folder; give no other flags, or use --again"
+                "--resume takes all its options from the folder; give no other flags but --view and "
+                "--control, or use --again"
             )
         run = Run.open(folder)
         if run.finished:
             print(f"{folder} is finished; repeat it with --again {run.path('run.json')}")
             return 0
-        options = self.grammar.from_run(run.path("run.json"))
+        looking = {"view": "--view" in argv, "control": "--control" in argv}
+        options = dataclasses.replace(self.grammar.from_run(run.path("run.json")), **looking)
         checkpoint = run.load_checkpoint()
         print(f"going on with {folder} after step {checkpoint.step if checkpoint else 0}", flush=True)
         _same_threads(run)
@@ -100,28 +105,29 @@ class Command:
 
     def _train(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> int:
         try:
-            seconds = self._loop(options, run, parts, checkpoint)
-            self.finish(options, run, parts, seconds)
+            with _live.looked_at(options, run, checkpoint.step if checkpoint else 0) as onlooker:
+                seconds = self._loop(options, run, parts, checkpoint, onlooker)
+                self.finish(options, run, parts, seconds)
+                onlooker.finished()
         except Stopped:
             raise
         except KeyboardInterrupt as interrupt:
             raise self._stopped("between steps", run) from interrupt
         return 0
 
-    def _loop(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> float:
+    def _loop(
+        self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None, onlooker: _live.Onlooker
+    ) -> float:
         """Take the steps that are left, with a line of metrics for each; the seconds of all of them."""
         from distill3d.commands._progress import progress
-        from distill3d.distill import Collapsed, distill
+        from distill3d.distill import Collapsed, learn
 
         done = checkpoint.step if checkpoint else 0
         before = seconds = checkpoint.seconds if checkpoint else 0.0
-        steps = distill(
+        steps = learn(
             parts.student,
-            parts.teacher,
+            parts.lesson,
             steps=options.steps,
-            rig=parts.rig,
-            views=options.views,
-            size=options.size,
             seed=options.seed,
             state=checkpoint.state if checkpoint else None,
         )
@@ -136,7 +142,7 @@ class Command:
                     seconds = before + step.seconds
                     metrics.add(step.number, loss=step.loss, **step.parts, seconds=seconds)
                     show(step.number, step.loss, step.seconds)
-                    stop = asked.is_set()
+                    stop = onlooker.after(step.number, parts.student, asked.is_set) or asked.is_set()
                     if stop or step.number % every == 0 or step.number == options.steps:
                         run.save_checkpoint(step.number, seconds, step.state())
                     if stop:

@@ -39,10 +39,13 @@ class Options:
     frame: Literal["ours", "dataset"] = "ours"
     """The world that the scene stands in: ours, to which fits carry the way from the dataset's and where else
     the dataset's subject is in the unit ball; or the dataset's own, as other programs leave it."""
+    source_scale: float = 0.0
+    """What the trainer of a field has multiplied its photographs' positions by, where its file does not say:
+    torch-ngp's --scale, and PVD's. 0: as in the file, else 0.33 and 0.8, as they do by default."""
     against: _flags.File = None
     """Another scene to compare with."""
     cameras: _flags.File = None
-    """With --against: a transforms.json to compare from, instead of 24 cameras around."""
+    """With --against: a transforms.json to compare from, instead of 24 cameras around; as for render."""
     size: int = 128
     """With --against and no --cameras: side of the pictures in pixels."""
     resolution: int = 64
@@ -65,11 +68,12 @@ def main(argv: Sequence[str]) -> int:
         _flags.at_least(number, name, getattr(options, name))
     measure = _measure(options)
 
-    from distill3d import atomic, files
+    from distill3d import atomic
+    from distill3d.commands._source_scale import load_scaled
     from distill3d.pictures import write_sheet
 
     run = _run_of(options.scene)
-    numbers, sheet = measure(files.load(options.scene), options, run)
+    numbers, sheet = measure(load_scaled(options.scene, options.source_scale), options, run)
     text = json.dumps(numbers, indent=2)
     print(text)
     if options.out is not None:

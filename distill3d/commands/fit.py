@@ -109,6 +109,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d.commands._progress import reading
     from distill3d.data import photographs
     from distill3d.data.dataset import open_dataset
+    from distill3d.distill import Pictures
     from distill3d.teachers.images import Images
 
     dataset = open_dataset(options.data)
@@ -127,7 +128,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
         background=_background(options.background, taken),
         stride=_stride(options, taken.cameras),
     )
-    return Parts(student, teacher, teacher)
+    return Parts(student, Pictures(teacher, teacher, options.views, options.size))
 
 
 def _stride(options: Any, cameras: Cameras) -> int:
@@ -147,4 +148,4 @@ def _background(name: str, taken: Photographs) -> tuple[float, float, float] | N
 def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.commands._fit_results import write_results
 
-    write_results(options, run, parts.student, parts.teacher.background, seconds)  # type: ignore[attr-defined]
+    write_results(options, run, parts.student, parts.lesson.teacher.background, seconds)  # type: ignore[attr-defined]

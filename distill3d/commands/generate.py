@@ -99,6 +99,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     import torch
 
     from distill3d.camera import turntable
+    from distill3d.distill import Pictures
     from distill3d.particles import Particles, Repeated
     from distill3d.regularised import Regularise
     from distill3d.rig import Rig
@@ -121,9 +122,8 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             for scene in _scenes(kinds["scene"], options, checkpoint and checkpoint.state["student"])
         ]
     teacher = Score(prior, objective, options.prompt)
-    if len(scenes) == 1:
-        return Parts(scenes[0], teacher, source)
-    return Parts(Particles(scenes), teacher, Repeated(source, len(scenes)))
+    lesson = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    return Parts(scenes[0] if len(scenes) == 1 else Particles(scenes), lesson)
 
 
 def _scenes(kind: Any, options: Any, state: dict[str, Any] | None) -> list[Scene]:
@@ -142,4 +142,5 @@ def _finish(options: Any, run: Run, parts: Parts, seconds: float) -> None:
     from distill3d.wrapped import bare
 
     scenes = list(parts.student) if isinstance(parts.student, Particles) else [parts.student]
-    write_all(options, run, [bare(scene) for scene in scenes], parts.teacher.prior, seconds)  # type: ignore[attr-defined]
+    made = [bare(scene) for scene in scenes]
+    write_all(options, run, made, parts.lesson.teacher.prior, seconds)  # type: ignore[attr-defined]

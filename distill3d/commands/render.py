@@ -1,4 +1,4 @@
-"""Pictures of a scene: a turntable, or from the cameras of a transforms.json."""
+"""Pictures of a scene: a turntable, from the cameras of a transforms.json, or along a path."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from distill3d.errors import UserError
 if TYPE_CHECKING:
     from distill3d.camera import Cameras
     from distill3d.rendering import Rendering
+    from distill3d.scene import Scene
 
 COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 
@@ -22,8 +23,8 @@ COLOURS = {"white": (1.0, 1.0, 1.0), "black": (0.0, 0.0, 0.0)}
 class Options:
     """Pictures of a scene, as numbered PNG files.
 
-    Without --cameras, the cameras go once around the scene and start at its front; they are then kept in
-    transforms.json, and pictures in colour are also put together as turntable.gif.
+    Without --cameras and --path, the cameras go once around the scene and start at its front; they are then
+    kept in transforms.json, and pictures in colour are also put together as turntable.gif.
     """
 
     scene: _flags.SceneWord
@@ -35,7 +36,10 @@ class Options:
     turntable: int = 24
     """How many pictures go once around the scene."""
     cameras: _flags.File = None
-    """A transforms.json (Blender, NeRF, nerfstudio): its cameras, in its order and at its own size."""
+    """A transforms.json (Blender, NeRF, nerfstudio): its cameras, in its order and at its own size. They
+    stand in the world of what the scene was made from, such as the dataset of a fit, where it knows one."""
+    path: _flags.File = None
+    """A camera path that the viewer has saved: its frames, at its own size."""
     size: int = 256
     """Side of a turntable's pictures in pixels."""
     background: Literal["white", "black", "transparent"] = "white"
@@ -51,24 +55,35 @@ def main(argv: Sequence[str]) -> int:
     _flags.at_least(1, "turntable", options.turntable)
     _flags.at_least(1, "size", options.size)
 
+    if options.cameras is not None and options.path is not None:
+        raise UserError("--cameras and --path both say where to look from; give one of them")
+
     from distill3d import files, pictures
-    from distill3d.camera import turntable
 
     scene = files.load(options.scene)
-    if options.cameras is None:
-        cameras = turntable(options.turntable, width=options.size, height=options.size)
-    else:
-        cameras = files.load_cameras(options.cameras)
+    cameras = _cameras(options, scene)
     _make_folder(options.out, overwrite=options.overwrite)
     rendering = pictures.shoot(scene, cameras, {"rgb", "alpha", options.want})
     if options.want == "normal":
         rendering = _as_colours(rendering)
     for i in range(len(cameras)):
         _write(options.out / f"{i:04d}.png", rendering[i], options)
-    if options.cameras is None:
-        _write_extras(options, cameras, rendering)
+    if options.cameras is None and options.path is None:
+        _write_extras(options, scene, cameras, rendering)
     print(f"{len(cameras)} pictures of {cameras.width} x {cameras.height} in {options.out}")
     return 0
+
+
+def _cameras(options: Options, scene: Scene) -> Cameras:
+    from distill3d import files
+    from distill3d.camera import turntable
+    from distill3d.viewer import path
+
+    if options.cameras is not None:
+        return files.load_cameras(options.cameras, scene)
+    if options.path is not None:
+        return path.load(options.path).cameras()
+    return turntable(options.turntable, width=options.size, height=options.size)
 
 
 def _make_folder(folder: Path, *, overwrite: bool) -> None:
@@ -99,11 +114,11 @@ def _write(path: Path, shot: Rendering, options: Options) -> None:
         pictures.write_png(path, shot.over(COLOURS[options.background]))
 
 
-def _write_extras(options: Options, cameras: Cameras, rendering: Rendering) -> None:
+def _write_extras(options: Options, scene: Scene, cameras: Cameras, rendering: Rendering) -> None:
     """The turntable as a GIF (of colours; it has no transparency), and its cameras."""
     from distill3d import files, pictures
 
-    files.save_cameras(cameras, options.out / "transforms.json")
+    files.save_cameras(cameras, options.out / "transforms.json", scene)
     if options.want in ("rgb", "normal"):
         colour = COLOURS.get(options.background, COLOURS["white"])
         pictures.write_gif(options.out / "turntable.gif", rendering.over(colour))

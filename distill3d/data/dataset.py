@@ -13,6 +13,7 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.data.lens import Lens
 from distill3d.errors import UserError
+from distill3d.rotation import scale_and_rotation
 from distill3d.scene import Seen
 
 MAX_FRAMES = 100_000
@@ -60,9 +61,7 @@ class Dataset:
     def cameras(self, frames: Sequence[Frame]) -> Cameras:
         """Cameras [N] of some frames in our world. All must have one size; the first other one is named."""
         size = _one_size(frames)
-        scale = float(torch.linalg.det(self.scene_transform[:3, :3])) ** (1 / 3)
-        to_world = self.scene_transform @ torch.stack([frame.camera_to_world for frame in frames])
-        to_world[:, :3, :3] /= scale
+        to_world = rigid(self.scene_transform, torch.stack([frame.camera_to_world for frame in frames]))
         intrinsics = torch.tensor([frame.intrinsics for frame in frames], dtype=torch.float32)
         return Cameras(torch.linalg.inv(to_world).float(), intrinsics, *size)
 
@@ -73,6 +72,13 @@ class Dataset:
         transform = self.scene_transform.float()
         placed = self.points.positions @ transform[:3, :3].T + transform[:3, 3]
         return Seen(cameras, placed, self.points.colours)
+
+
+def rigid(similarity: Float64[Tensor, "4 4"], poses: Float64[Tensor, "*N 4 4"]) -> Float64[Tensor, "*N 4 4"]:
+    """Cameras' poses where a similarity moves them; their axes stay of length one."""
+    moved = similarity @ poses
+    moved[..., :3, :3] /= scale_and_rotation(similarity)[0]
+    return moved
 
 
 def _one_size(frames: Sequence[Frame]) -> tuple[int, int]:

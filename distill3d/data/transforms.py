@@ -1,7 +1,9 @@
 """transforms.json: Blender's NeRF-Synthetic (Mildenhall et al. 2020), instant-ngp and nerfstudio.
 
 `transform_matrix` takes the camera to the world in OpenGL's camera (y up, z backward). Intrinsics stand at
-the top or in a frame, in pixels, or as `camera_angle_x` in radians. Paths may lack their suffix.
+the top or in a frame, in pixels, or as `camera_angle_x` in radians. Paths may lack their suffix. Where
+nerfstudio says what it has done to the world, `applied_transform`, the world before that is meant: it is that
+of COLMAP's points, and of nerfstudio's own dataparser_transforms.json.
 """
 
 from __future__ import annotations
@@ -13,12 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
-from distill3d.data.dataset import MAX_FRAMES, MAX_SIDE_PX, Dataset, Frame, every_eighth, upright_and_centred
+from distill3d.data.dataset import (
+    MAX_FRAMES,
+    MAX_SIDE_PX,
+    Dataset,
+    Frame,
+    every_eighth,
+    rigid,
+    upright_and_centred,
+)
 from distill3d.data.lens import Lens
 from distill3d.data.photographs import size_of
 from distill3d.errors import UserError
+from distill3d.rotation import scale_and_rotation
 
 SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
 BLENDER_REACH = 1.5  # the cube that holds the subject of every NeRF-Synthetic scene
@@ -39,7 +51,7 @@ def read(folder: Path) -> Dataset:
     path = folder / "transforms.json"
     frames, content = _frames(path), _json(path)
     if "test_filenames" in content:
-        testing = {_picture(folder, str(name)) for name in content["test_filenames"]}
+        testing = {picture_of(folder, str(name)) for name in content["test_filenames"]}
         train = [f for f in frames if f.picture not in testing]
         test = [f for f in frames if f.picture in testing]
     else:
@@ -71,7 +83,7 @@ def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
     if not isinstance(name, str):
         raise UserError(f'{where} has no "file_path"; expected the path of its picture')
     where = f"{where} ({name})"
-    picture = _picture(path.parent, name)
+    picture = picture_of(path.parent, name)
     if picture is None:
         raise UserError(
             f"{where}: its picture is not there; expected {path.parent / name} or with .png or .jpg"
@@ -85,7 +97,7 @@ def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
     return Frame(
         where,
         picture,
-        _pose(where, view.get("transform_matrix")),
+        _pose(where, view.get("transform_matrix"), unapplied(where, view)),
         _intrinsics(where, view, float(given[0]), float(given[1]), scale),
         width,
         height,
@@ -94,12 +106,28 @@ def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
     )
 
 
-def _picture(folder: Path, name: str) -> Path | None:
+def picture_of(folder: Path, name: str) -> Path | None:
+    """The picture that a frame calls `name`, perhaps without its suffix; None where there is none."""
     candidates = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _pose(where: str, matrix: object) -> Tensor:
+def unapplied(where: str, content: dict[str, Any]) -> Float64[Tensor, "4 4"]:
+    """What undoes `applied_transform` and `applied_scale`: a similarity, the identity without them."""
+    scale = _number(where, content, "applied_scale", 1.0)
+    applied = torch.eye(4, dtype=torch.float64)
+    try:
+        rows = content.get("applied_transform", applied.tolist())[:3]
+        applied[:3] = scale * torch.tensor(rows, dtype=torch.float64)
+        scale_and_rotation(applied)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"{where}: applied_transform is no similarity; expected 3 rows of 4 numbers"
+        ) from error
+    return torch.linalg.inv(applied)
+
+
+def _pose(where: str, matrix: object, world: Float64[Tensor, "4 4"]) -> Tensor:
     try:
         pose = torch.tensor(matrix, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -108,7 +136,7 @@ def _pose(where: str, matrix: object) -> Tensor:
         raise UserError(f"{where}: transform_matrix is not 4 rows of 4 finite numbers")
     full = torch.eye(4, dtype=torch.float64)
     full[: len(pose)] = pose
-    return full @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
+    return rigid(world, full @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)))
 
 
 def _intrinsics(

@@ -19,6 +19,9 @@ from distill3d.representations._placed import Place, Placed
 EXPECTED = "torch-ngp's or PVD's, or gsplat's, or splatfacto's"
 STEPS = 1024
 """Along a ray through the whole scene, for a cube of side 2."""
+SCALE, PVD_SCALE = 0.33, 0.8
+"""What torch-ngp's `--scale` and PVD's are by default: positions of the photographs are multiplied by it, but
+the checkpoint does not say it."""
 
 
 def bound(model: Mapping[str, Any]) -> float:
@@ -58,8 +61,11 @@ def network(model: Mapping[str, Any], name: str) -> list[Tensor]:
     return weights
 
 
-def place(model: Mapping[str, Any], bound: float) -> Place:
-    """Where the field stands here: upright, what is drawn of it within the unit ball."""
+def place(model: Mapping[str, Any], bound: float, scale: float) -> Place:
+    """Where the field stands here: upright, what is drawn of it within the unit ball.
+
+    scale: what the photographs' world is taken to have been multiplied by; see `Placed.set_source_scale`.
+    """
     cube = torch.tensor([[-bound] * 3, [bound] * 3])
     drawn = cube
     if "aabb_infer" in model:
@@ -72,7 +78,9 @@ def place(model: Mapping[str, Any], bound: float) -> Place:
     middle, radius = drawn.mean(0), (drawn[1] - drawn[0]).norm() / 2
     to_source = torch.cat([radius * TO_Z_UP.T.float(), middle[:, None]], 1)
     square = torch.cat([to_source, torch.tensor([[0.0, 0, 0, 1]])]).double()
-    return Place(to_source, cube, drawn, torch.linalg.inv(square))
+    from_photographs = torch.eye(4).double()
+    from_photographs[:3, :3] = scale * TO_Z_UP.T
+    return Place(to_source, cube, drawn, torch.linalg.inv(square) @ from_photographs)
 
 
 def occupancy(model: Mapping[str, Any]) -> tuple[Bool[Tensor, " C"], Float[Tensor, " C"]] | None:

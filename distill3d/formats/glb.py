@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ MAGIC = b"glTF"
 JSON, BIN = 0x4E4F534A, 0x004E4942
 ITEM_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 ITEMS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+UNDERSTOOD = ("KHR_materials_unlit", "KHR_mesh_quantization")
+"""Extensions that a mesh may need."""
+NONSENSE = (TypeError, KeyError, ValueError, IndexError, AttributeError, RecursionError)
+"""What goes wrong in JSON that is no glTF."""
 REPEATED = 4
 """How often the bytes of a file may be used: accessors can share them, and nodes can share meshes."""
 FREELY = 1_000_000
@@ -30,9 +35,8 @@ COLOURS = "_COLOR_0"
 
 def opened(data: bytes) -> bytes:
     """The same file for trimesh, all its counts checked and the colours of vertices called `COLOURS`."""
-    content, binary = _chunks(data)
+    content, binary = checked(data)
     try:
-        _check(content, binary)
         _check_textures(content, binary)
         for mesh in content.get("meshes", []):
             for primitive in mesh["primitives"]:
@@ -40,9 +44,24 @@ def opened(data: bytes) -> bytes:
                 if "COLOR_0" in attributes:
                     attributes[COLOURS] = attributes.pop("COLOR_0")
                     _check_colours(content["accessors"][attributes[COLOURS]])
-    except (TypeError, KeyError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        raise UserError(f"the GLB's JSON makes no sense ({error!r}); expected glTF 2.0") from error
-    return _joined(content, binary)
+    except NONSENSE as error:
+        raise nonsense(error) from error
+    return joined(content, binary)
+
+
+def checked(data: bytes, understood: Collection[str] = UNDERSTOOD) -> tuple[dict[str, Any], bytes]:
+    """The JSON and the bytes of a file that needs no extension but these; its counts fit its bytes."""
+    content, binary = _chunks(data)
+    try:
+        _check(content, binary, understood)
+    except NONSENSE as error:
+        raise nonsense(error) from error
+    return content, binary
+
+
+def nonsense(error: Exception) -> UserError:
+    """What to say of JSON in which something else was found than what should be there."""
+    return UserError(f"the GLB's JSON makes no sense ({str(repr(error))[:80]}); expected glTF 2.0")
 
 
 def with_colours(data: bytes, colours: np.ndarray) -> bytes:
@@ -56,7 +75,7 @@ def with_colours(data: bytes, colours: np.ndarray) -> bytes:
     (primitive,) = content["meshes"][0]["primitives"]
     primitive["attributes"]["COLOR_0"] = len(content["accessors"]) - 1
     content["buffers"][0]["byteLength"] = len(binary) + len(rows)
-    return _joined(content, binary + rows)
+    return joined(content, binary + rows)
 
 
 def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -87,7 +106,8 @@ def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:
     return content, binary
 
 
-def _joined(content: dict[str, Any], binary: bytes) -> bytes:
+def joined(content: dict[str, Any], binary: bytes) -> bytes:
+    """The file of some JSON and its bytes."""
     text = json.dumps(content).encode()
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<II", len(text), JSON) + text
@@ -97,9 +117,9 @@ def _joined(content: dict[str, Any], binary: bytes) -> bytes:
     return MAGIC + struct.pack("<II", 2, 12 + len(chunks)) + chunks
 
 
-def _check(content: dict[str, Any], binary: bytes) -> None:
+def _check(content: dict[str, Any], binary: bytes, understood: Collection[str]) -> None:
     """Raise UserError for what would need more memory than the file has bytes, or another file."""
-    needed = set(content.get("extensionsRequired", [])) - {"KHR_materials_unlit", "KHR_mesh_quantization"}
+    needed = set(content.get("extensionsRequired", [])) - set(understood)
     if needed:
         raise UserError(f"the GLB needs {', '.join(map(str, needed))}; export it without, uncompressed")
     for thing in [*content.get("buffers", []), *content.get("images", [])]:
@@ -109,17 +129,17 @@ def _check(content: dict[str, Any], binary: bytes) -> None:
     for accessor in accessors:
         if "bufferView" not in accessor or "sparse" in accessor:
             raise UserError("the GLB has accessors without bytes, or sparse ones; export it without")
-        view, count = views[_whole(accessor["bufferView"])], _whole(accessor["count"])
+        view, count = views[whole(accessor["bufferView"])], whole(accessor["count"])
         row = ITEM_BYTES[accessor["componentType"]] * ITEMS[accessor["type"]]
-        begin = _whole(view.get("byteOffset", 0)) + _whole(accessor.get("byteOffset", 0))
-        end = begin + max(count - 1, 0) * _whole(view.get("byteStride", row)) + row
+        begin = whole(view.get("byteOffset", 0)) + whole(accessor.get("byteOffset", 0))
+        end = begin + max(count - 1, 0) * whole(view.get("byteStride", row)) + row
         used += count * row
         if end > len(binary) or used > REPEATED * len(binary):
             raise UserError(
                 f"the GLB's accessors need {max(end, used)} bytes, and it has {len(binary)}; fetch it again"
             )
     rows = [_rows(mesh, accessors) for mesh in content.get("meshes", [])]
-    drawn = sum(rows[_whole(node["mesh"])] for node in content.get("nodes", []) if "mesh" in node)
+    drawn = sum(rows[whole(node["mesh"])] for node in content.get("nodes", []) if "mesh" in node)
     if drawn > max(FREELY, REPEATED * len(binary)):
         raise UserError(f"the GLB draws its meshes so often that they have {drawn} corners; export fewer")
 
@@ -127,9 +147,9 @@ def _check(content: dict[str, Any], binary: bytes) -> None:
 def _check_textures(content: dict[str, Any], binary: bytes) -> None:
     """Raise UserError for textures that would be left out, or be laid on otherwise than they are meant."""
     for index, image in enumerate(content.get("images", [])):
-        view = content["bufferViews"][_whole(image["bufferView"])]
-        begin = _whole(view.get("byteOffset", 0))
-        fault = _picture.fault(binary[begin : begin + _whole(view["byteLength"])])
+        view = content["bufferViews"][whole(image["bufferView"])]
+        begin = whole(view.get("byteOffset", 0))
+        fault = _picture.fault(binary[begin : begin + whole(view["byteLength"])])
         if fault:
             raise UserError(f"picture {index} of the GLB {fault}; export it again with PNG or JPEG")
     for material in content.get("materials", []):
@@ -149,7 +169,7 @@ def _rows(mesh: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
             *primitive["attributes"].values(),
             *([primitive["indices"]] if "indices" in primitive else []),
         ]
-        total += max(_whole(accessors[_whole(index)]["count"]) for index in used)
+        total += max(whole(accessors[whole(index)]["count"]) for index in used)
     return total
 
 
@@ -161,7 +181,8 @@ def _check_colours(accessor: dict[str, Any]) -> None:
         )
 
 
-def _whole(value: Any) -> int:
+def whole(value: Any) -> int:
+    """A count or an index; raises ValueError for what is none."""
     if not isinstance(value, int) or value < 0:
         raise ValueError(f"{str(value)[:20]} where a count was expected")
     return value

@@ -5,6 +5,7 @@ Runs of 256 Gaussians share a `chunk` with the least and largest centre, log sca
     packed_rotation                 2 bits for the largest of wxyz, 10 for each other, in ±1/√2
     packed_color                    8 bits each of red, green and blue between the bounds, and of opacity
 and a row of `sh` the higher coefficients in a byte each, in ±4, all of red, then of green, then of blue.
+Comments say more of the scene as a whole, see `_ply_notes`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats import _smallest_three
+from distill3d.formats import _ply_notes, _smallest_three
 from distill3d.formats._order import morton
 from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
 from distill3d.formats.ply import read_element
@@ -40,7 +41,7 @@ def found_in(data: bytes) -> bool:
 
 
 def read(data: bytes) -> dict[str, Tensor]:
-    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
+    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh, what comments say."""
     chunks, vertices = read_element(data, "chunk"), read_element(data, "vertex")
     _require(chunks, (*MEANS, *SCALES), "chunks")
     _require(vertices, FIELDS, "vertices")
@@ -71,7 +72,7 @@ def read(data: bytes) -> dict[str, Tensor]:
         state["wxyz"][rows] = _smallest_three.join((rotation >> LARGEST).astype(np.int64), others)
 
     side_by_side(count, unpack)
-    return {name: torch.from_numpy(values) for name, values in state.items()}
+    return {name: torch.from_numpy(values) for name, values in state.items()} | _ply_notes.read(data)
 
 
 def write(state: dict[str, Tensor]) -> bytes:
@@ -98,16 +99,23 @@ def write(state: dict[str, Tensor]) -> bytes:
         higher[rows] = np.clip(np.nan_to_num(sh[:, 1:].transpose(0, 2, 1) * 32 + 128), 0, 255)
 
     side_by_side(count, pack)
-    return b"".join([_header(count, len(chunks), 3 * rest), chunks.data, vertices.data, higher.data])
+    return b"".join(
+        [
+            _header(count, len(chunks), 3 * rest, _ply_notes.lines(state)),
+            chunks.data,
+            vertices.data,
+            higher.data,
+        ]
+    )
 
 
-def _header(count: int, chunks: int, rest: int) -> bytes:
+def _header(count: int, chunks: int, rest: int, notes: list[str]) -> bytes:
     lines = ["ply", "format binary_little_endian 1.0", f"element chunk {chunks}"]
     lines += [f"property float {name}" for name in (*MEANS, *SCALES, *RGB)]
     lines += [f"element vertex {count}", *(f"property uint {name}" for name in FIELDS)]
     if rest:
         lines += [f"element sh {count}", *(f"property uchar f_rest_{i}" for i in range(rest))]
-    return ("\n".join([*lines, "end_header"]) + "\n").encode()
+    return ("\n".join([*lines, *notes, "end_header"]) + "\n").encode()
 
 
 def _require(rows: np.ndarray, names: tuple[str, ...], what: str) -> None:

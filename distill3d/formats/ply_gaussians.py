@@ -9,9 +9,7 @@ One element `vertex` of float32 properties, little endian:
     scale_0..2         logarithms; two for flat Gaussians (Huang et al. 2024, arXiv 2403.17888)
     rot_0..3           quaternion wxyz
 Other properties, and normals that are not zero, are kept under the name `extra.` and theirs.
-
-A scene that was made from something in another world says in a comment, `scene_transform` and the first three
-rows of the matrix, how that lies in its own. It is the header's last line, for readers that count lines.
+Comments say more of the scene as a whole, see `_ply_notes`.
 """
 
 from __future__ import annotations
@@ -20,18 +18,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from distill3d.errors import UserError
+from distill3d.formats import _ply_notes
 from distill3d.formats._runs import arrays, runs
-from distill3d.formats.ply import MAX_COUNT, TYPE_NAMES, comment, read_element
+from distill3d.formats.ply import MAX_COUNT, TYPE_NAMES, read_element
 from distill3d.representations._extra import EXTRA
-from distill3d.rotation import scale_and_rotation
 
 POSITION, NORMAL, OPACITY = ("x", "y", "z"), ("nx", "ny", "nz"), "opacity"
 REQUIRED = (*POSITION, "f_dc_0", "f_dc_1", "f_dc_2", OPACITY, "scale_0", "scale_1")
-TRANSFORM = "scene_transform"
 REST_COUNTS = (0, 9, 24, 45)  # 3 (K - 1) with K = 1, 4, 9, 16 coefficients
 
 
@@ -39,7 +35,7 @@ def read(data: bytes) -> dict[str, Tensor]:
     """The state of a Gaussians scene, or of a Surfels scene where there are two scales.
 
     means, wxyz, log_scales, opacity_logits, sh, `extra.NAME` for each other property, in its own type, and
-    scene_transform where there is such a comment.
+    what the comments say.
     Raises UserError if it is not such a file, or any length is wrong.
     """
     vertices = read_element(data, "vertex")
@@ -67,8 +63,7 @@ def read(data: bytes) -> dict[str, Tensor]:
     extra = {
         f"{EXTRA}{name}": vertices[name].astype(vertices[name].dtype.newbyteorder("=")) for name in others
     }
-    placed = {TRANSFORM: _transform(words)} if (words := comment(data, TRANSFORM)) else {}
-    return {name: torch.from_numpy(values) for name, values in (state | extra).items()} | placed
+    return {name: torch.from_numpy(v) for name, v in (state | extra).items()} | _ply_notes.read(data)
 
 
 def write(state: dict[str, Tensor]) -> bytes:
@@ -87,7 +82,7 @@ def write(state: dict[str, Tensor]) -> bytes:
     for rows in runs(count):
         for name in names:
             table[name][rows] = columns[name][rows]
-    return b"".join([_header(count, row, state.get(TRANSFORM)), table.data])
+    return b"".join([_header(count, row, _ply_notes.lines(state)), table.data])
 
 
 def _columns(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -102,23 +97,7 @@ def _columns(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return columns | {f"rot_{i}": state["wxyz"][:, i] for i in range(4)}
 
 
-def _transform(words: list[str]) -> Float64[Tensor, "4 4"]:
-    """The matrix in a comment."""
-    try:
-        rows = torch.tensor([float(word) for word in words], dtype=torch.float64).reshape(3, 4)
-        similarity = torch.cat([rows, rows.new_tensor([[0, 0, 0, 1]])])
-        scale_and_rotation(similarity)
-    except (ValueError, RuntimeError) as error:
-        raise UserError(
-            f'the PLY\'s comment {TRANSFORM} has "{" ".join(words)[:60]}"; expected the first three rows of '
-            "a similarity, so delete that line"
-        ) from error
-    return similarity
-
-
-def _header(count: int, row: np.dtype, transform: Tensor | None) -> bytes:
+def _header(count: int, row: np.dtype, notes: list[str]) -> bytes:
     lines = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
     lines += [f"property {TYPE_NAMES[row[name].str[1:]]} {name}" for name in row.names or ()]
-    if transform is not None and not torch.equal(transform, torch.eye(4).to(transform)):
-        lines.append(" ".join(["comment", TRANSFORM, *map(repr, transform[:3].flatten().tolist())]))
-    return ("\n".join([*lines, "end_header"]) + "\n").encode()
+    return ("\n".join([*lines, *notes, "end_header"]) + "\n").encode()

@@ -24,7 +24,16 @@ from torch import Tensor
 from distill3d import sh
 from distill3d.errors import UserError
 from distill3d.formats._cascades import unrolled
-from distill3d.formats._ngp_checkpoint import bound, network, occupancy, place, samples, set_occupancy, tensor
+from distill3d.formats._ngp_checkpoint import (
+    PVD_SCALE,
+    bound,
+    network,
+    occupancy,
+    place,
+    samples,
+    set_occupancy,
+    tensor,
+)
 from distill3d.representations import _sight
 from distill3d.representations._placed import Place
 from distill3d.representations._pvd_blocks import Network, Planes, Voxels
@@ -42,7 +51,7 @@ def found_in(model: Mapping[str, Any]) -> bool:
 def field(model: Mapping[str, Any]) -> Pvd:
     """The field of a model, upright, its cube within the unit ball."""
     half = bound(model)
-    where = place(model, half)
+    where = place(model, half, PVD_SCALE)
     if "nerf_mlp.0.weight" in model:  # it sees the source's own coordinates
         where = replace(where, cube=Place().cube)
     block = next(read for name, read in FIELDS.items() if name in model)(model)

@@ -32,7 +32,7 @@ MAX_META_BYTES = 1 << 20
 
 
 def read(data: bytes) -> dict[str, Tensor]:
-    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
+    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh, perhaps antialiased."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read(archive)
@@ -67,7 +67,7 @@ def _read(archive: zipfile.ZipFile) -> dict[str, Tensor]:
         "log_scales": torch.from_numpy(_book(meta["scales"])[scales]),
         "opacity_logits": torch.from_numpy(logit(sh0[:, 3] / np.float32(255), 255)),
         "sh": torch.from_numpy(np.concatenate([dc, _higher(archive, meta, count)], 1)),
-    }
+    } | ({"antialiased": torch.tensor(True)} if meta.get("antialias") is True else {})
 
 
 def _meta(archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -159,6 +159,7 @@ def write(state: dict[str, Tensor]) -> bytes:
         "version": 2,
         "asset": {"generator": "distill3d"},
         "count": count,
+        "antialias": bool(state.get("antialiased", False)),
         "means": {"mins": least.tolist(), "maxs": most.tolist(), "files": ["means_l.webp", "means_u.webp"]},
         "scales": {"codebook": scale_book.tolist(), "files": ["scales.webp"]},
         "quats": {"files": ["quats.webp"]},

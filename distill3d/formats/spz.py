@@ -17,44 +17,56 @@ import torch
 import zstandard
 from torch import Tensor
 
-from distill3d.errors import UserError
+from distill3d.errors import UserError, lost
 from distill3d.formats import _gzip, _smallest_three
 from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
 from distill3d.formats.ply import MAX_COUNT
+from distill3d.sh import MAX_DEGREE
 
 MAGIC = b"NGSP"
 GZIP = b"\x1f\x8b"
 HEADER = struct.Struct("<4sIIBBBB")
 WRITTEN = 3
 FRACTION_BITS = 12
-REST = (0, 3, 8, 15)  # higher coefficients of degrees 0 to 3
+REST = (0, 3, 8, 15, 24)  # higher coefficients of degrees 0 to 4
+MOST_STORED = len(REST) - 1
+ANTIALIASED = 1
+"""The flag of Gaussians that are drawn antialiased."""
 COLOUR_SCALE = np.float32(0.15)
 STEP_DEGREE_1, STEP_OTHERS = 8, 16  # of 256: five bits for degree 1, four for the others
 TURN_MEANS = np.array([1, -1, -1], np.float32)
 TURN_WXYZ = np.array([1, 1, -1, -1], np.float32)
 TURN_SH = np.array([-1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1], np.float32)
 """What half a turn around x does to centres, quaternions and higher coefficients; it is its own inverse."""
-MOST_PER_GAUSSIAN = 9 + 1 + 3 + 3 + 4 + 3 * REST[3]
+MOST_WINDOW, AT_ONCE = 1 << 25, 1 << 20
+"""Bytes that zstandard may look back, and that are unpacked together."""
+MOST_PER_GAUSSIAN = 9 + 1 + 3 + 3 + 4 + 3 * REST[MOST_STORED]
 
 
 def read(data: bytes) -> dict[str, Tensor]:
-    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh."""
+    """The state of a Gaussians scene: means, wxyz, log_scales, opacity_logits, sh, perhaps antialiased.
+
+    Harmonics of degree 4 are left out with a warning.
+    """
     if data.startswith(GZIP):
         data = _gunzip(data)
     if len(data) < HEADER.size:
         raise UserError(f"the SPZ has {len(data)} bytes; expected at least {HEADER.size}, so fetch it again")
-    magic, version, count, degree, fraction_bits, _flags, _streams = HEADER.unpack_from(data)
+    magic, version, count, stored, fraction_bits, flags, _streams = HEADER.unpack_from(data)
     if magic != MAGIC or not 1 <= version <= 4:
         raise UserError(f"not an SPZ of version 1 to 4: it begins with {magic!r} and version {version}")
-    if degree >= len(REST) or count > MAX_COUNT or fraction_bits > 24:
+    if stored > MOST_STORED or count > MAX_COUNT or fraction_bits > 24:
         raise UserError(
-            f"the SPZ says {count} Gaussians of degree {degree} with {fraction_bits} bits of fraction; "
-            f"expected at most {MAX_COUNT}, degree 3 and 24 bits"
+            f"the SPZ says {count} Gaussians of degree {stored} with {fraction_bits} bits of fraction; "
+            f"expected at most {MAX_COUNT}, degree {MOST_STORED} and 24 bits"
         )
-    widths = _widths(version, degree)
+    degree = min(stored, MAX_DEGREE)
+    if degree < stored:
+        lost(f"the SPZ has harmonics up to degree {stored}; those over {degree} are left out")
+    widths = _widths(version, stored)
     streams = _zstandard_streams(data, count, widths) if version == 4 else _plain_streams(data, count, widths)
     position, alpha, colour, scale, rotation, rest = streams
-    higher = rest.reshape(count, REST[degree], 3)
+    higher = rest.reshape(count, REST[stored], 3)[:, : REST[degree]]
     shapes = {
         "means": (3,),
         "wxyz": (4,),
@@ -73,7 +85,8 @@ def read(data: bytes) -> dict[str, Tensor]:
         state["sh"][rows, 1:] = (higher[rows] - np.float32(128)) * (_turn(degree) / 128)
 
     side_by_side(count, unpack)
-    return {name: torch.from_numpy(values) for name, values in state.items()}
+    notes = {"antialiased": torch.tensor(True)} if flags & ANTIALIASED else {}
+    return {name: torch.from_numpy(values) for name, values in state.items()} | notes
 
 
 def write(state: dict[str, Tensor]) -> bytes:
@@ -88,7 +101,8 @@ def write(state: dict[str, Tensor]) -> bytes:
         )
     widths = _widths(WRITTEN, degree)
     plain = np.empty(HEADER.size + count * sum(widths), np.uint8)
-    header = HEADER.pack(MAGIC, WRITTEN, count, degree, FRACTION_BITS, 0, 0)
+    flags = ANTIALIASED if state.get("antialiased", False) else 0
+    header = HEADER.pack(MAGIC, WRITTEN, count, degree, FRACTION_BITS, flags, 0)
     plain[: HEADER.size] = np.frombuffer(header, np.uint8)
     position, alpha, colour, scale, rotation, rest = _plain_streams(plain, count, widths)
     higher = rest.reshape(count, REST[degree], 3)
@@ -109,7 +123,7 @@ def write(state: dict[str, Tensor]) -> bytes:
 
 def _degree(coefficients: int) -> int:
     degree = {1 + rest: degree for degree, rest in enumerate(REST)}.get(coefficients)
-    if degree is None:
+    if degree is None or degree > MAX_DEGREE:
         raise UserError(f"{coefficients} coefficients of harmonics; SPZ holds 1, 4, 9 or 16")
     return degree
 
@@ -155,11 +169,7 @@ def _zstandard_streams(data: bytes, count: int, widths: tuple[int, ...]) -> list
                 f"{len(data)}, so fetch it again"
             )
         try:
-            stream = (
-                zstandard.ZstdDecompressor().decompress(data[at : at + packed], max_output_size=size)
-                if size
-                else b""
-            )
+            stream = _decompressed(data[at : at + packed], size) if size else b""
         except zstandard.ZstdError as error:
             raise UserError(f"stream {i} of the SPZ is damaged ({error}); fetch it again") from error
         if len(stream) != size:
@@ -169,6 +179,16 @@ def _zstandard_streams(data: bytes, count: int, widths: tuple[int, ...]) -> list
         streams.append(np.frombuffer(stream, np.uint8).reshape(count, width))
         at += packed
     return streams
+
+
+def _decompressed(packed: bytes, size: int) -> bytes:
+    """At most one byte more than `size`, in steps: what a stream says of its own size is not believed."""
+    parts, left = list[bytes](), size + 1
+    with zstandard.ZstdDecompressor(max_window_size=MOST_WINDOW).stream_reader(packed) as reader:
+        while left and (part := reader.read(min(left, AT_ONCE))):
+            parts.append(part)
+            left -= len(part)
+    return b"".join(parts)
 
 
 def _positions(raw: np.ndarray, version: int, fraction_bits: int) -> np.ndarray:

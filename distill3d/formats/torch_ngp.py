@@ -3,7 +3,8 @@
 `model` has encoder.{embeddings, offsets}, sigma_net.{0..}.weight, color_net.{0..}.weight, aabb_train and,
 where it was trained with an occupancy grid, density_grid and density_bitfield (Morton order). The colour
 network sees the direction's harmonics and then the density network's outputs but the first. The world is that
-of instant-ngp without its offset: y up, axes (y, z, x); how much photographs were scaled is not in the file.
+of instant-ngp without its offset: y up, axes (y, z, x); how much photographs were scaled is not in the file,
+so that it is taken to be as much as by default.
 
 Source: torch-ngp's gridencoder and nerf/network.py; Fang et al. 2023 (arXiv 2211.15977), PVD, whose
 checkpoints these are too.
@@ -28,6 +29,8 @@ from distill3d.representations.instant_ngp import FEATURES, HARMONICS, InstantNg
 BASE, FINEST = 16, 2048
 """Resolutions of the coarsest level, and of the finest in a cube of side 2, times half the cube's side."""
 SEEN = (HARMONICS + 1) ** 2
+PVD_LEVELS = 14
+"""Of PVD's grids; torch-ngp's have 16."""
 
 
 def found_in(data: bytes) -> bool:
@@ -64,7 +67,9 @@ def _hash_grid(model: Mapping[str, Any]) -> InstantNgp:
         )
     # Ours sees all 16 outputs before the harmonics; what it does not know of the first changes nothing.
     first = torch.cat([torch.zeros(len(colour[0]), 1), colour[0][:, SEEN:], colour[0][:, :SEEN]], 1)
-    samples, place = _ngp_checkpoint.samples(bound), _ngp_checkpoint.place(model, bound)
+    samples = _ngp_checkpoint.samples(bound)
+    scale = _ngp_checkpoint.PVD_SCALE if layout.levels == PVD_LEVELS else _ngp_checkpoint.SCALE
+    place = _ngp_checkpoint.place(model, bound, scale)
     field = InstantNgp(table, density, [first, *colour[1:]], layout=layout, samples=samples, place=place)
     _ngp_checkpoint.set_occupancy(field, model, bound)
     return field

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.data.dataset import rigid
+from distill3d.data.photographs import size_of
+from distill3d.data.transforms import picture_of, unapplied
 from distill3d.errors import UserError
 
 MAX_FRAMES = 100_000
 MAX_SIDE_PX = 16384
 
 
-def read(data: bytes) -> Cameras:
-    """The cameras in the file's order. All frames must have one size; lens distortion is refused."""
+def read(data: bytes, to_ours: Float64[Tensor, "4 4"] | None = None, folder: Path | None = None) -> Cameras:
+    """The cameras in the file's order. All frames must have one size; lens distortion is refused.
+
+    `to_ours` leads from the file's world to ours: a similarity. Where the file does not say the pictures'
+    size, as Blender's do not, it is that of the first picture, in `folder`.
+    """
     try:
         content = json.loads(data)
         frames = content["frames"]
@@ -34,6 +44,8 @@ def read(data: bytes) -> Cameras:
     if not torch.isfinite(poses).all() or (torch.linalg.det(poses[:, :3, :3]) - 1).abs().max() > 1e-2:
         raise UserError("a transform_matrix is not a rigid motion; expected a rotation and a translation")
     views = [{**content, **frame} for frame in frames]
+    if folder is not None and not {"w", "h"} & views[0].keys():
+        views = [view | _size_of_picture(folder, views[0]) for view in views]
     sizes = {(_size(v, "w"), _size(v, "h")) for v in views}
     if len(sizes) > 1:
         raise UserError(f"frames of {len(sizes)} sizes; expected one w and h for all, so split the file")
@@ -44,13 +56,20 @@ def read(data: bytes) -> Cameras:
         )
     intrinsics = torch.tensor([_intrinsics(v, width, height) for v in views], dtype=torch.float32)
     opencv = poses @ torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
-    return Cameras(torch.linalg.inv(opencv).float(), intrinsics, width, height)
+    way = unapplied("the file", content)
+    placed = rigid(way if to_ours is None else to_ours @ way, opencv)
+    return Cameras(torch.linalg.inv(placed).float(), intrinsics, width, height)
 
 
-def write(cameras: Cameras) -> bytes:
-    """The file for cameras [N]; each frame names the picture that the render command writes for it."""
+def write(cameras: Cameras, to_ours: Float64[Tensor, "4 4"] | None = None) -> bytes:
+    """The file for cameras [N] of ours, in the world from which `to_ours` leads: what `read` gives back.
+
+    Each frame names the picture that the render command writes for it.
+    """
     flip = torch.diag(torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64))
     poses = torch.linalg.inv(cameras.world_to_camera.double()) @ flip
+    if to_ours is not None:
+        poses = rigid(torch.linalg.inv(to_ours), poses)
     frames = []
     for i, (pose, (fx, fy, cx, cy)) in enumerate(
         zip(poses.tolist(), cameras.intrinsics.tolist(), strict=True)
@@ -58,6 +77,16 @@ def write(cameras: Cameras) -> bytes:
         lens = {"fl_x": fx, "fl_y": fy, "cx": cx, "cy": cy}
         frames.append({"file_path": f"{i:04d}.png", **lens, "transform_matrix": pose})
     return json.dumps({"w": cameras.width, "h": cameras.height, "frames": frames}, indent=1).encode()
+
+
+def _size_of_picture(folder: Path, view: dict[str, Any]) -> dict[str, int]:
+    picture = picture_of(folder, str(view.get("file_path")))
+    if picture is None:
+        raise UserError(
+            "neither w and h nor the first frame's picture is there; expected one, to know the pictures' size"
+        )
+    width, height = size_of(picture)
+    return {"w": width, "h": height}
 
 
 def _size(view: dict[str, Any], key: str) -> int:

@@ -67,6 +67,16 @@ class Placed(Field):
         """Units of the source in one of ours: what densities of the source are multiplied by."""
         return torch.linalg.vector_norm(self.to_source[0, :3])
 
+    def set_source_scale(self, scale: float) -> None:
+        """Say that the source's units are those of the photographs' world times `scale`.
+
+        That is for checkpoints that do not say it; the origins of both worlds stay together.
+        """
+        to_source = torch.cat([self.to_source, self.to_source.new_tensor([[0, 0, 0, 1]])]).double()
+        from_photographs = to_source @ self.scene_transform
+        from_photographs[:3, :3] *= scale / torch.linalg.vector_norm(from_photographs[:3, 0])
+        self.scene_transform.copy_(torch.linalg.inv(to_source) @ from_photographs)
+
     def in_cube(self, source: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:
         """Points of the source as shares of the cube, from 0 to 1."""
         lowest, highest = self.cube

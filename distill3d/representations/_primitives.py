@@ -43,6 +43,9 @@ class Primitives(Scene):
     """Up to which the harmonics are raised."""
     relocates: Tensor
     """Whether the scene grows by `_densify_mcmc` and not by `_densify_split`."""
+    antialiased: Tensor
+    """Whether Gaussians that are blurred to the size of a pixel become as much fainter: Yu et al. 2024,
+    Mip-Splatting (arXiv 2311.16493), section 5.2. Surfels are not blurred."""
     pull: Tensor
     """Of the loss on each primitive's place in the pictures, since the scene has grown last."""
 
@@ -81,6 +84,7 @@ class Primitives(Scene):
         self.register_buffer("limit", torch.tensor(len(means) if limit is None else limit))
         self.register_buffer("degree", torch.tensor(degree))
         self.register_buffer("relocates", torch.tensor(relocates))
+        self.register_buffer("antialiased", torch.tensor(False))
         self.register_buffer("pull", torch.zeros(len(means)))
         self.extra = extra or Extra()
         self._probe: Tensor | None = None

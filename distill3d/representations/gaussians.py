@@ -110,6 +110,7 @@ class Gaussians(Primitives):
             sh=self.sh,
             normals="normal" in want,
             probe=self._probe,
+            antialiased=bool(self.antialiased),
         )
         assert image.radiance is not None
         return Rendering(

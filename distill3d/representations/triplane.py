@@ -130,10 +130,10 @@ class Triplane(Field):
     ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P 3"], Float[Tensor, "P D"]]:
         features = grids.triplane(self.planes, x)
         decoded = self._decoded(features, self.weights_out)
-        colour = (
-            _sight.colour(decoded, d, list(self.colour)) if len(self.colour) else decoded[:, 1:].sigmoid()
-        )
-        return field.log_sharp(decoded[:, 0] + field.haze(x)), colour, features
+        log_density = field.log_sharp(decoded[:, 0] + field.haze(x))
+        if not len(self.colour):
+            return log_density, decoded[:, 1:].sigmoid(), features
+        return log_density, _sight.colour(decoded, d, list(self.colour)), decoded[:, 1:]
 
     def log_density(self, x: Float[Tensor, "P 3"]) -> Float[Tensor, " P"]:
         raw = self._decoded(grids.triplane(self.planes, x), self.weights_out[:, :1])

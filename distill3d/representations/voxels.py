@@ -1,7 +1,7 @@
 """A dense grid of density and colour, ray-marched with the emission-absorption quadrature of Max 1995.
 
 Colours are the sigmoid of spherical harmonics of the direction of sight: Fridovich-Keil et al. 2022,
-Plenoxels (arXiv 2112.05131), section 3.
+Plenoxels (arXiv 2112.05131), section 3. In a fit, neighbours are drawn to each other (equation 3).
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d import field, sh
+from distill3d.camera import Cameras
 from distill3d.field import Field
+from distill3d.moment import Moment
 from distill3d.ops import grids
+from distill3d.rendering import Rendering
 from distill3d.representations import _upsampling
 from distill3d.scene import Scene, Seen
 
@@ -24,6 +27,12 @@ PRESETS = {
     "high": {"steps": 20000, "views": 16, "rays": 8192, "resolution": 256, "samples": 512},
 }
 """Of fits to photographs: see `scene.PRESETS`."""
+ROUGH_DENSITY, ROUGH_COLOUR = 1e-5, 1e-3
+"""Weights of the total variation of raw densities and of colours in a fit."""
+SOFT = 1e-3
+"""Differences much under this are penalised by their squares."""
+SLAB = 8
+"""The total variation is that of a random slab each time, of so great a part of the grid."""
 HIGHER = 0.25
 """The learning rate of harmonics of degree 1 and more is that of degree 0 times this."""
 
@@ -135,6 +144,18 @@ class Voxels(Field):
             groups.append({"name": "higher", "params": [self.higher], **rates})
         return groups
 
+    def penalty(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Tensor | None:
+        """In a fit, the total variation of densities and colours in a slab of the grid."""
+        if not self.photographed:
+            return None
+        count = len(self.raw_density)
+        depth = max(2, count // SLAB)
+        first = int(moment.uniform() * (count - depth + 1))
+        slab = slice(first, first + depth)
+        return ROUGH_DENSITY * total_variation(self.raw_density[slab][..., None]) + (
+            ROUGH_COLOUR * total_variation(self.base[slab])
+        )
+
     def grow(
         self, step: int, steps: int, optimizer: torch.optim.Optimizer, generator: torch.Generator
     ) -> None:
@@ -150,6 +171,17 @@ class Voxels(Field):
                 finer["higher"] = _upsampling.volume(self.higher.detach(), side)
             _upsampling.replace(self, optimizer, finer)
         super().grow(step, steps, optimizer, generator)
+
+
+def total_variation(values: Float[Tensor, "Z Y X C"]) -> Float[Tensor, ""]:
+    """Mean length of the differences to the next value along each axis, in units of the grid's spacing.
+
+    Plenoxels, equation 3, where that is 1/256 of the grid's side. The last along an axis have no next.
+    """
+    here = values[:-1, :-1, :-1]
+    steps = [values[1:, :-1, :-1] - here, values[:-1, 1:, :-1] - here, values[:-1, :-1, 1:] - here]
+    # the root is moved off 0, where it has no derivative
+    return (torch.stack(steps).square().sum(0) + SOFT**2).sqrt().mean() - SOFT
 
 
 def _coarser(resolution: int, divisor: int) -> int:

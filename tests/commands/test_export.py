@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from distill3d import files
+from distill3d import files, plugins
 from distill3d.commands.export import main
 from distill3d.errors import UserError
 from distill3d.formats import ply_gaussians
+from distill3d.representations.mesh import Mesh
 from tests.formats.test_ply import OTHERS, state
 from tests.representations.small import start
 
@@ -62,6 +63,20 @@ def test_a_file_in_another_frame_comes_back_into_ours(source: Path, tmp_path: Pa
         ("mesh", "a.compressed.ply", [], r"a scene of mesh and \.compressed\.ply holds Gaussians only"),
         ("mesh", "a.glb", ["--frame", "y-down"], r"frame is y-down, and \.glb is turned to \+y up anyway"),
         ("mesh", "a.ply", ["--scene-frame", "y-down"], r"holds neither Gaussians nor surfels"),
+        (
+            "mesh",
+            "a.ply",
+            ["--texture", "64"],
+            r"texture is 64, and this \.ply would hold none; use \.glb",
+        ),
+        ("gaussians", "a.ply", ["--texture", "64"], r"this \.ply would hold none"),
+        ("voxels", "a.glb", ["--texture", "4"], r"a texture of 4 pixels a side; expected 8 or more, and 32"),
+        (
+            "mesh",
+            "a.obj",
+            ["--texture", "64", "--triangles", "3"],
+            r"given 3 triangles .* expected 8 or",
+        ),
     ],
 )
 def test_what_a_format_cannot_hold_is_said_and_nothing_is_written(
@@ -71,3 +86,20 @@ def test_what_a_format_cannot_hold_is_said_and_nothing_is_written(
     with pytest.raises(UserError, match=sentence):
         main([str(tmp_path), "--out", str(tmp_path / out), *flags])
     assert [path.name for path in tmp_path.iterdir()] == ["scene.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["mesh", "gaussians"])
+def test_a_texture_comes_with_few_triangles_from_any_scene(tmp_path: Path, kind: str) -> None:
+    """The grey balls that scenes start as."""
+    flags = {"gaussians": {"opacity": 0.95, "count": 600, "limit": 600, "radius": 0.5}}.get(kind, {})
+    scene = plugins.load("representations", kind, "kind", "").start(**flags)
+    files.save(scene, tmp_path / "scene.safetensors")
+    out = tmp_path / "a.glb"
+    detail = ["--texture", "64", "--triangles", "100", "--resolution", "24"]
+    assert main([str(tmp_path), "--out", str(out), *detail]) == 0
+    mesh = files.load(out)
+    assert isinstance(mesh, Mesh)
+    assert 90 < len(mesh.faces) <= 110
+    assert mesh.colour_logits.shape == (64, 64, 3)
+    assert 0.4 < mesh.vertices().norm(dim=-1).median() < 0.6
+    assert abs(mesh.colour_logits.sigmoid().median().item() - 0.5) < 0.1

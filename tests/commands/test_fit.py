@@ -57,7 +57,7 @@ def test_what_stands_behind_depends_on_what_can_be_seen_through(
         names = [f"train/r_{i}.png" for i in range(9)]
         folders.write_pictures(data, names, folders.pictures(9)[..., :3])
     options = _resolve(GRAMMAR.from_command_line([str(data), *TINY, "--background", name]))
-    teacher = _build(options, None).teacher
+    teacher = _build(options, None).lesson.teacher
     assert isinstance(teacher, Images) and teacher.background == colour
 
 

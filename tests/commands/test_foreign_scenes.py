@@ -11,8 +11,10 @@ import trimesh
 from PIL import Image
 
 from distill3d import files
+from distill3d.representations.gaussians import Gaussians
 from tests.commands.conftest import Said
 from tests.formats.packing import pack
+from tests.formats.test_gaussian_formats import state, within
 from tests.formats.test_instant_ngp import content
 from tests.formats.test_mesh_files import levels, torn
 
@@ -44,3 +46,14 @@ def test_a_snapshot_is_rendered_from_its_own_cameras(distill3d: Run):
     Path("b.ingp").write_bytes(Path("a.ingp").read_bytes()[:1000])
     said = distill3d("render", "b.ingp", "--out", "others")
     assert said.code == 2 and "cut short" in said.err and not Path("others").exists()
+
+
+def test_export_makes_it_by_name_and_a_mesh_otherwise(distill3d: Run) -> None:
+    files.save(Gaussians(**state(30)), "a.ply")
+    assert distill3d("export", "a.ply", "--out", "b.gaussians.glb").code == 0
+    again = files.load("b.gaussians.glb")
+    assert isinstance(again, Gaussians)
+    before = files.load("a.ply").state_dict()
+    within(before, again.state_dict(), (1e-6, 1e-3, 1e-5, 1e-6, 1e-5, 1e-5))
+    said = distill3d("export", "a.ply", "--out", "c.gaussians.glb", "--frame", "y-up")
+    assert said.code == 2 and "is turned to +y up anyway" in said.err and not Path("c.gaussians.glb").exists()

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from distill3d import files
@@ -73,7 +75,7 @@ def test_from_the_datasets_own_cameras_it_shows_there_what_it_shows_here(
         said = distill3d("export", *arguments)
         assert said.code == 0, said.err
     dataset, there = open_dataset(data), files.load(f"there{suffix}")
-    assert torch.equal(files.load(here).scene_transform, dataset.scene_transform)
+    assert_close(files.load(here).scene_transform, dataset.scene_transform, rtol=1e-12, atol=1e-12)
     assert not there.knows_source, "it is there"
     expected = seen(files.load("run"), dataset.cameras(dataset.train))
     assert expected.std() > 0.05
@@ -150,3 +152,89 @@ def test_what_knows_of_no_other_world_says_so(distill3d: Run, flags: list[str]) 
     said = distill3d("export", "scene.ply", *flags, "--frame", "source")
     assert said.code == 2 and "knows of no world but its own" in said.err
     assert len(said.err.strip().splitlines()) == 1 and not list(Path().glob("a.*"))
+
+
+def pngs(folder: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(folder).glob("*.png"))]
+
+
+def test_a_fit_is_rendered_from_the_datasets_own_cameras(distill3d: Run, data: Path) -> None:
+    assert distill3d("fit", data, *TINY, "--out", "run").code == 0
+    for scene, out in [("run", "a"), ("run/scene.ply", "b")]:
+        said = distill3d("render", scene, "--cameras", data / "transforms.json", "--out", out)
+        assert said.code == 0, said.err
+    dataset = open_dataset(data)
+    frames = sorted([*dataset.train, *dataset.test], key=lambda frame: frame.name)
+    with torch.no_grad():
+        expected = files.load("run").render(dataset.cameras(frames)).over((1.0, 1.0, 1.0))
+    assert pngs("a") == pngs("b") and len(pngs("a")) == len(frames)
+    for i in range(len(frames)):
+        with Image.open(f"a/{i:04d}.png") as picture:
+            shown = torch.tensor(np.asarray(picture)) / 255
+        assert_close(shown, expected[i], rtol=0, atol=0.51 / 255 + 1e-3)
+
+
+def test_a_turntable_goes_round_again_by_the_cameras_that_it_kept(distill3d: Run) -> None:
+    """They are kept in the source's world, in which a dataset has its own."""
+    scene = start("gaussians")
+    scene.scene_transform.copy_(similarity())
+    files.save(scene, "scene.ply")
+    assert distill3d("render", "scene.ply", "--turntable", 3, "--size", 24, "--out", "a").code == 0
+    said = distill3d("render", "scene.ply", "--cameras", "a/transforms.json", "--out", "b")
+    assert said.code == 0, said.err
+    for one, other in zip(sorted(Path("a").glob("*.png")), sorted(Path("b").glob("*.png")), strict=True):
+        with Image.open(one) as first, Image.open(other) as second:
+            assert np.abs(np.asarray(first, int) - np.asarray(second, int)).max() <= 1
+    eyes = files.load_cameras("a/transforms.json").centres.double()
+    assert_close(
+        (eyes - (-SHIFT @ similarity()[:3, :3] / SCALE**2)).norm(dim=1), torch.full((3,), 3 / SCALE).double()
+    )
+
+
+def test_blenders_cameras_have_the_size_of_their_pictures(distill3d: Run, tmp_path: Path) -> None:
+    folders.blender(tmp_path / "data")
+    files.save(start("gaussians"), "scene.ply")
+    said = distill3d("render", "scene.ply", "--cameras", "data/transforms_test.json", "--out", "a")
+    assert said.code == 0 and "9 pictures of 24 x 20" in said.out, said.err
+    for path in (tmp_path / "data" / "test").iterdir():
+        path.unlink()
+    said = distill3d("render", "scene.ply", "--cameras", "data/transforms_test.json", "--out", "b")
+    assert said.code == 2 and "neither w and h nor the first frame's picture" in said.err
+
+
+def test_what_nerfstudio_has_applied_to_the_world_is_undone(distill3d: Run, data: Path) -> None:
+    """Photographs in a world that was turned, scaled and shifted, with a note, are the same dataset."""
+    listed = data / "transforms.json"
+    content = json.loads(listed.read_text())
+    before = open_dataset(data)
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = matrix_from_wxyz(torch.tensor([0.1, 0.7, 0.5, 0.5], dtype=torch.float64))
+    matrix[:3, 3] = torch.tensor([1.0, 2, 3])
+    for frame in content["frames"]:
+        pose = matrix @ torch.tensor(frame["transform_matrix"], dtype=torch.float64)
+        pose[:3, 3] *= 0.5
+        frame["transform_matrix"] = pose.tolist()
+    content |= {"applied_transform": matrix[:3].tolist(), "applied_scale": 0.5}
+    listed.write_text(json.dumps(content))
+    after = open_dataset(data)
+    assert_close(after.scene_transform, before.scene_transform, rtol=1e-6, atol=1e-6)
+    for one, other in zip(before.train, after.train, strict=True):
+        assert_close(one.camera_to_world, other.camera_to_world, rtol=1e-6, atol=1e-6)
+    assert_close(
+        files.load_cameras(listed).world_to_camera[1],
+        torch.linalg.inv(after.train[0].camera_to_world).float(),
+    )
+    listed.write_text(json.dumps(content | {"applied_transform": [[1, 2, 3, 4]] * 3}))
+    said = distill3d("fit", data, *TINY, "--out", "run")
+    assert said.code == 2 and "applied_transform is no similarity" in said.err
+
+
+def test_an_export_says_in_one_line_what_its_file_leaves_out(distill3d: Run) -> None:
+    scene = start("gaussians")
+    scene.scene_transform.copy_(similarity())
+    files.save(scene, "scene.ply")
+    said = distill3d("export", "scene.ply", "--out", "a.spz")
+    assert said.code == 0 and said.err.count("\n") == 1
+    assert said.err.startswith("warning: a.spz leaves out the way from its source's world (scene_transform);")
+    assert distill3d("export", "scene.ply", "--out", "b.spz", "--frame", "source").err == ""
+    assert distill3d("export", "scene.ply", "--out", "c.compressed.ply").err == ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+import tracemalloc
 import zipfile
 import zlib
 from pathlib import Path
@@ -178,6 +180,20 @@ def test_a_gzip_bomb_is_not_unpacked():
     head = spz.HEADER.pack(b"NGSP", 3, 1, 0, 12, 0, 0)
     bomb = zlib.compress(head + bytes(50_000_000), wbits=31)
     assert len(spz._gunzip(bomb)) < 1000
+
+
+def test_a_zstandard_stream_is_not_believed_about_its_size():
+    """One byte of the frame's header says 3.8e18 bytes of content."""
+    data = bytearray(by_hand(4))
+    table = 32
+    first = table + 6 * 16
+    tracemalloc.start()
+    for place in range(first + 4, first + 14):
+        damaged = data[:place] + bytes([224]) + data[place + 1 :]
+        with contextlib.suppress(UserError):
+            spz.read(bytes(damaged))
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
 
 
 # SOG

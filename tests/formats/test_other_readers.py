@@ -47,10 +47,25 @@ def test_what_gsplat_exports_is_read(kind, reader, name):
     within(before, matched(before, reader(data)), GSPLAT_STEPS[name])
 
 
-def test_open3d_reads_the_centres_of_a_ply(tmp_path):
-    open3d = pytest.importorskip("open3d", reason="open3d is not installed")
+def test_open3d_reads_gaussians_of_a_ply_and_writes_them_back(tmp_path):
+    """Since release 0.20 it knows Gaussians, and keeps their harmonics as [N, K, 3] like here."""
+    open3d = pytest.importorskip("open3d", minversion="0.20", reason="open3d 0.20 is not installed")
     before = state(30)
     (tmp_path / "a.ply").write_bytes(ply_gaussians.write(before))
     cloud = open3d.t.io.read_point_cloud(str(tmp_path / "a.ply"))
-    assert np.array_equal(cloud.point.positions.numpy(), before["means"])
-    assert np.array_equal(cloud.point["opacity"].numpy().ravel(), before["opacity_logits"])
+    expected = {
+        "positions": before["means"],
+        "rot": before["wxyz"],
+        "opacity": before["opacity_logits"][:, None],
+        "f_dc": before["sh"][:, 0],
+        "f_rest": before["sh"][:, 1:],
+    }
+    for name, values in expected.items():
+        assert np.array_equal(cloud.point[name].numpy(), values), name
+    assert np.allclose(cloud.point["scale"].numpy(), before["log_scales"].exp())
+    for suffix in ("ply", "splat"):
+        assert open3d.t.io.write_point_cloud(str(tmp_path / f"b.{suffix}"), cloud)
+    again = ply_gaussians.read((tmp_path / "b.ply").read_bytes())
+    within(before, again, (0.0, 1e-3, 1e-6, 1e-6, 0.0, 0.0))
+    after = matched(before, splat.read((tmp_path / "b.splat").read_bytes()))
+    within(before, after, GSPLAT_STEPS["splat"])

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from distill3d import files
 from distill3d.camera import turntable
+from distill3d.conversions.moved import moved, turn
 from distill3d.formats import ply_gaussians
 from distill3d.representations.gaussians import Gaussians
 from tests.formats.test_gaussian_formats import matched, state, within
@@ -106,3 +107,15 @@ def test_what_it_writes_is_read_as_it_reads_it(
     theirs = ply_gaussians.read(transform(program, written, tmp_path / "seen.ply").read_bytes())
     within(theirs, matched(theirs, after), SAME)
     assert psnr(before, after) > (30 if suffix != "ply" else 100)
+
+
+def test_glb_that_it_writes_is_read(program: Path, tmp_path: Path) -> None:
+    """It cannot read them. Its worlds are half a turn around z from those of its PLY, glTF's +y up."""
+    before = of_a_few_looks(300)
+    files.save(Gaussians(**before), tmp_path / "ours.ply")
+    written = transform(program, tmp_path / "ours.ply", tmp_path / "theirs.glb")
+    after = files.load(written)
+    half_turn = torch.diag(torch.tensor([-1.0, -1, 1, 1], dtype=torch.float64))
+    expected = moved(Gaussians(**before), turn("y-up", "z-up") @ half_turn)
+    ours, theirs = dict(expected.named_parameters()), dict(after.named_parameters())
+    within(ours, matched(ours, theirs), (1e-5, 1e-3, 1e-5, 1e-5, 1e-5, 1e-5))

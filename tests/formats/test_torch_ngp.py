@@ -163,14 +163,6 @@ def test_a_model_of_none_of_these_kinds_is_refused(tmp_path: Path):
         files.load(tmp_path / "a.pth")
 
 
-def test_a_field_of_nerfstudio_says_what_to_do_instead(tmp_path: Path):
-    data = io.BytesIO()
-    torch.save({"pipeline": {"_model.field.mlp_base.params": torch.zeros(3)}}, data)
-    (tmp_path / "step-000001.ckpt").write_bytes(data.getvalue())
-    with pytest.raises(UserError, match="contracted, which no field here holds; render it there and fit"):
-        files.load(tmp_path / "step-000001.ckpt")
-
-
 class Harm:
     def __reduce__(self) -> tuple[Any, ...]:
         return (exec, ("raise SystemExit('this ran')",))

@@ -13,6 +13,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "instant_ngp": {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24},
     "mesh": {"subdivisions": 2},
     "mlp": {"frequencies": 2, "width": 16, "layers": 2, "samples": 24},
+    "nerfacto": {"levels": 3, "log2_entries": 8, "finest": 16, "width": 16, "samples": 24},
     "pvd": {"resolution": 8, "density_rank": 3, "colour_rank": 2, "width": 16, "samples": 24},
     "surfels": {"count": 30, "limit": 60, "opacity": 0.5, "radius": 1.0},
     "triplane": {"resolution": 8, "channels": 4, "width": 8, "samples": 24},

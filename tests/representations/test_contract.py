@@ -107,6 +107,7 @@ def test_an_impossible_start_is_refused_with_a_sentence(name):
         "hash_grid": {"width": 0},
         "instant_ngp": {"width": 0},
         "mlp": {"layers": 0},
+        "nerfacto": {"width": 0},
     }
     with pytest.raises(ValueError, match=r"cannot start with .*; expected"):
         kind_of(name).start(**options.get(name, {"resolution": 1}))

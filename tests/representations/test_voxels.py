@@ -4,9 +4,10 @@ import torch
 from torch.testing import assert_close
 
 from distill3d import sh
-from distill3d.camera import orbit
+from distill3d.camera import orbit, turntable
 from distill3d.field import through_ball
-from distill3d.representations.voxels import Voxels
+from distill3d.moment import Moment
+from distill3d.representations.voxels import Voxels, total_variation
 
 CAMERAS = orbit(torch.tensor([0.3, 2.1]), 0.2, width=9, height=9)
 
@@ -76,3 +77,31 @@ def test_what_is_learned_survives_the_occupancy_grid():
         scene.look(generator)
     assert scene.occupied.float().mean() < 0.4
     assert_close(scene.render(CAMERAS).rgb, before, rtol=0, atol=0.05)
+
+
+def test_the_total_variation_of_a_ramp_is_its_slope() -> None:
+    z, y, x = torch.meshgrid(*[torch.arange(6.0)] * 3, indexing="ij")
+    ramp = torch.stack([3 * x + 2 * y - 6 * z, 4 * y, torch.zeros_like(x)], -1)
+    for channels, slope in [(ramp[..., :1], 7.0), (ramp[..., 1:2], 4.0), (ramp, 11 / 3)]:
+        assert_close(total_variation(channels), torch.tensor(slope), rtol=0, atol=3e-3)
+    assert_close(total_variation(torch.full((4, 5, 6, 2), 3.0)), torch.tensor(0.0))
+
+
+def test_a_fit_draws_neighbours_to_each_other_and_a_distillation_does_not() -> None:
+    """All slabs together reach every corner but the last of each axis, where differences end."""
+    moments = [Moment(1, 10, torch.Generator().manual_seed(seed)) for seed in range(60)]
+    scene = Voxels.start(resolution=16, samples=8)
+    cameras = turntable(1, width=4, height=4)
+    rendering = scene.render(cameras)
+    assert scene.penalty(cameras, rendering, moments[0]) is None
+    scene.photographed.fill_(True)
+    before = float(total_variation(scene.base.detach()))
+    for moment in moments:
+        penalty = scene.penalty(cameras, rendering, moment)
+        assert penalty is not None and penalty > 0
+        penalty.backward()
+    assert scene.base.grad is not None and scene.raw_density.grad is not None
+    assert (scene.base.grad[:-1, :-1, :-1] != 0).all() and (scene.raw_density.grad[:-1, :-1, :-1] != 0).all()
+    with torch.no_grad():
+        scene.base -= 0.1 * scene.base.grad / scene.base.grad.abs().amax()
+    assert float(total_variation(scene.base.detach())) < 0.95 * before

@@ -1,0 +1,112 @@
+"""What a finished conversion leaves behind: the scene, pictures beside the source's, and what was lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from distill3d import files, machine, pictures
+from distill3d.camera import turntable
+from distill3d.comparison import WHITE, against_photographs
+from distill3d.conversions.beyond import beyond
+from distill3d.conversions.centred import put_back
+from distill3d.data import photographs
+from distill3d.data.dataset import open_dataset
+from distill3d.fidelity import fidelity, held_out
+from distill3d.pictures import Row
+
+if TYPE_CHECKING:
+    from distill3d.commands.convert import Conversion
+    from distill3d.runs import Run
+    from distill3d.scene import Scene
+
+FRAMES = 36
+SHOWN = 6
+BLACK = (0.0, 0.0, 0.0)
+SCENE_FILES = {"gaussians": "scene.ply", "mesh": "scene.glb"}
+
+
+def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> None:
+    """Write the scene, its pictures and, last of all, report.json; print where they are and how good."""
+    begun = time.perf_counter()
+    source, target = parts.source, parts.student
+    scene_file = SCENE_FILES.get(options.to, "scene.safetensors")
+    files.save(put_back(target, parts.given, source), run.path(scene_file))
+    size = options.picture_size
+    around = pictures.shoot(target, turntable(FRAMES, width=size, height=size))
+    pictures.write_gif(run.path("turntable.gif"), around.over(WHITE))
+    measured = fidelity(source, target, size=options.size, resolution=options.resolution)
+    report: dict[str, Any] = {
+        "source": options.source,
+        "from": files.kind_of(source),
+        "to": options.to,
+        "route": parts.route.name,
+        "reason": parts.route.reason,
+        "preset": options.preset,
+        "steps": options.steps,
+        "seconds": round(parts.seconds + seconds, 2),
+        "seconds_to_start": round(parts.seconds, 2),
+        "bytes_before": files.size_of(options.source),
+        "bytes_after": run.path(scene_file).stat().st_size,
+        "parameters": sum(p.numel() for p in target.parameters()),
+        **measured.summary(),
+        "warnings": list(beyond(parts.given, target)),
+    }
+    if options.data is not None:
+        report |= _against_truth(options, source, target)
+    _write_comparison(run, report, source, target, options.size)
+    report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
+    report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
+    run.write_json("report.json", report)
+    _print(run, report, scene_file)
+
+
+def _write_comparison(run: Run, report: dict[str, Any], source: Scene, target: Scene, size: int) -> None:
+    """Some views and the worst: the source's, the target's, and the difference."""
+    cameras = held_out(size)
+    evenly = torch.linspace(0, len(cameras) - 1, SHOWN).round().long()
+    chosen = torch.cat([evenly, torch.tensor([report["worst_view"]])])
+    ours, theirs = (pictures.shoot(scene, cameras[chosen]).over(WHITE) for scene in (target, source))
+    rows = [
+        Row(f"source: {report['from']}", theirs),
+        Row(f"target: {report['to']}", ours),
+        Row("difference, four times", (4 * (ours - theirs).abs()).clamp(0, 1)),
+    ]
+    columns = [*[""] * SHOWN, f"worst: {report['psnr_vs_source_worst']:.2f} dB"]
+    sheet = pictures.contact_sheet(
+        rows,
+        title=f"{report['from']} to {report['to']}   PSNR {report['psnr_vs_source']:.2f} dB   "
+        f"SSIM {report['ssim_vs_source']:.4f}",
+        subtitle=f"by {report['route']}, {report['steps']} steps in {report['seconds']:.0f} s",
+        columns=columns,
+    )
+    pictures.write_sheet(run.path("comparison.png"), sheet)
+
+
+def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]:
+    """PSNR and SSIM of both against a dataset's test pictures, and what the conversion cost."""
+    dataset = open_dataset(options.data)
+    if source.knows_source:
+        dataset = dataclasses.replace(dataset, scene_transform=source.scene_transform)
+    taken = photographs.load(dataset, dataset.test)
+    behind = BLACK if taken.opaque else WHITE
+    numbers: dict[str, Any] = {"data": str(options.data)}
+    for name, scene in (("source", source), ("target", target)):
+        scores = against_photographs(scene.render, taken, behind)
+        numbers |= {f"psnr_{name}": float(scores.psnr.mean()), f"ssim_{name}": float(scores.ssim.mean())}
+    return {**numbers, "psnr_lost": numbers["psnr_source"] - numbers["psnr_target"]}
+
+
+def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:
+    numbers = f"PSNR to the source {report['psnr_vs_source']:.2f} dB  SSIM {report['ssim_vs_source']:.4f}"
+    megabytes = f"{report['bytes_before'] / 1e6:.2f} to {report['bytes_after'] / 1e6:.2f} MB"
+    print(f"{report['steps']} steps in {report['seconds']:.1f} s  {numbers}  {megabytes}")
+    if "psnr_lost" in report:
+        words = "against the pictures of {data}: source {psnr_source:.2f} dB, target {psnr_target:.2f} dB"
+        print(words.format(**report))
+    for warning in report["warnings"]:
+        print(f"note: {warning}")
+    print(f"{run.folder}: {scene_file}, turntable.gif, comparison.png, report.json")

@@ -1,0 +1,142 @@
+"""Turn a scene of any kind into any other."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from distill3d import plugins
+from distill3d.commands import _flags
+from distill3d.commands._options import Grammar, presets
+from distill3d.commands._training import Command, Parts
+from distill3d.errors import UserError, given_by_user
+
+if TYPE_CHECKING:
+    from distill3d.conversions.routes import Route
+    from distill3d.runs import Checkpoint, Run
+    from distill3d.scene import Scene
+
+Src = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn a scene of any kind into any other.
+
+    SRC is a run's folder or a file of Gaussians, of a mesh or of a field. No photographs are needed: the
+    scene itself says how its copy is wrong. How that is learned depends on both kinds, and is said with its
+    reason; --route forces another way. The report says how much was lost, and where.
+    """
+
+    source: Src = ""
+    """The scene to convert."""
+    route: Literal["auto", "volume", "render", "volume+render", "start", "extract"] = "auto"
+    """How to get there: volume compares both scenes at points, render compares their pictures, start only
+    does what needs no learning, extract is for meshes; auto takes the best."""
+    preset: Literal["quick", "standard", "published"] = "quick"
+    """How large it becomes, and how long it may take; `Grammar` adds what it decides."""
+    steps: int = 0
+    """How often the scene is improved; 0: as the preset says."""
+    views: int = 0
+    """Cameras in each step; 0: as the preset says, or four."""
+    rays: int = 0
+    """Rays in each step where points are compared; 0: as the preset says."""
+    size: int = 128
+    """Side of the pictures in pixels, of lessons and of the report."""
+    active: bool = True
+    """Look again at what the copy was worst at: a share of the cameras, and of the rays."""
+    resolution: int = 64
+    """Voxels a side of the grid for the report's Chamfer distance and IoU; 0: leave them out."""
+    data: _flags.Folder = None
+    """A dataset of the same object: the report then also compares with its test pictures."""
+
+
+GRAMMAR = Grammar("convert", Options, {"to": ("targets", "gaussians")}, preset="quick", preset_of="to")
+
+
+@dataclass(frozen=True)
+class Conversion(Parts):
+    """What a conversion is made of."""
+
+    given: Scene
+    """As it was opened."""
+    source: Scene
+    """The same in the unit ball."""
+    route: Route
+    seconds: float
+    """That the start took."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
+
+
+def _folder_name(options: Any) -> str:
+    from distill3d.runs import slug
+
+    return slug(f"{Path(options.source).stem}-to-{options.to}")
+
+
+def _resolve(options: Any) -> Any:
+    """What was left open, from the preset; a scene that is not there is refused here."""
+    if not options.source:
+        raise UserError(
+            "no scene was given; expected a file or a run's folder: distill3d convert SRC --to vm"
+        )
+    least = {
+        "steps": 0,
+        "views": 0,
+        "rays": 0,
+        "size": 8,
+        "resolution": 0,
+        "checkpoint_every": 1,
+        "picture_size": 1,
+    }
+    for name, number in least.items():
+        _flags.at_least(number, name, getattr(options, name))
+    preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]
+    return dataclasses.replace(
+        options,
+        source=str(Path(options.source).resolve()),
+        data=options.data and options.data.resolve(),
+        steps=0 if options.route in ("start", "extract") else options.steps or preset["steps"],
+        views=options.views or preset.get("views", 4),
+        rays=options.rays or preset.get("rays", 4096),
+    )
+
+
+def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
+    from distill3d import conversion, files
+    from distill3d.conversions.centred import centred
+    from distill3d.conversions.routes import route
+
+    begun = time.perf_counter()
+    given = files.load(options.source)
+    kind = files.kind_of(given)
+    way = route(kind, options.to, "" if options.route == "auto" else options.route)
+    target = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
+    with given_by_user():
+        source = centred(given)
+        if checkpoint is None:
+            print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
+            made = target(**dataclasses.asdict(options.to_options))
+            student = conversion.start(source, made, options.to, seed=options.seed)
+        else:
+            of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
+            student = of.from_state(checkpoint.state["student"])
+        pace = conversion.Pace(options.rays, options.views, options.size, options.active)
+        lesson = conversion.lesson(source, student, way, pace)
+    return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
+
+
+def _finish(options: Any, run: Run, parts: Any, seconds: float) -> None:
+    from distill3d.commands._convert_results import write_results
+
+    write_results(options, run, parts, seconds)

@@ -1,0 +1,83 @@
+"""A scene that lies anywhere, moved into the unit ball, where our cameras look and our fields are."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from distill3d.conversions.framing import UNIT, Ball, ball_around, cropped
+from distill3d.conversions.moved import moved
+from distill3d.field import Field
+from distill3d.representations._primitives import Primitives
+from distill3d.representations.mesh import Mesh
+from distill3d.scene import Scene
+
+FILLED = 0.95
+"""Radius of what there is to see, in the unit ball."""
+
+
+def centred(source: Scene) -> Scene:
+    """The scene itself where it lies in the unit ball already, else a copy that does.
+
+    What is far from all the rest of splats is left out: see `framing`. The copy's `scene_transform` leads to
+    where it lies. Raises ValueError if there is nothing to see.
+    """
+    if isinstance(source, Field):
+        _not_empty(source)
+    ball = ball_around(source)
+    if ball is UNIT:
+        return source
+    return _moved(cropped(source, ball) if isinstance(source, Primitives) else source, _into_unit(ball))
+
+
+def put_back(made: Scene, source: Scene, centre: Scene) -> Scene:
+    """What was made of `centre`, which is `centred(source)`, to where the source lies; fields stay.
+
+    A field's `scene_transform` leads on to where it is.
+    """
+    if centre is source or isinstance(made, Field):
+        return made
+    similarity = source.scene_transform @ torch.linalg.inv(centre.scene_transform)
+    back = _moved(made, similarity)
+    back.scene_transform.copy_(source.scene_transform)
+    return back
+
+
+def left_out(source: Scene) -> int:
+    """How many splats of a scene are too far from the rest to be converted."""
+    if not isinstance(source, Primitives):
+        return 0
+    ball = ball_around(source)
+    return 0 if ball is UNIT else int((~ball.holds(source.means.detach())).sum())
+
+
+def _moved(scene: Scene, similarity: Float64[Tensor, "4 4"]) -> Scene:
+    if isinstance(scene, Primitives):
+        return moved(scene, similarity)
+    if not isinstance(scene, Mesh):
+        raise TypeError(f"given a {type(scene).__name__} to move, expected splats or a mesh")
+    shape = scene.as_trimesh()
+    shape.apply_transform(similarity.numpy())
+    there = Mesh.from_trimesh(shape)
+    there.scene_transform.copy_(similarity @ scene.scene_transform)
+    return there
+
+
+def _not_empty(field: Field) -> None:
+    from distill3d.conversions.inherited import look_into
+
+    look_into(field)
+    if not field.occupied.any():
+        raise ValueError(
+            "the field is empty: no density in the unit ball; render it first to see what is there"
+        )
+
+
+def _into_unit(ball: Ball) -> Float64[Tensor, "4 4"]:
+    """What moves the ball around the origin, a little smaller than the unit ball."""
+    similarity = torch.eye(4, dtype=torch.float64)
+    scale = FILLED / ball.radius
+    similarity[:3, :3] *= scale
+    similarity[:3, 3] = -scale * ball.centre.double()
+    return similarity

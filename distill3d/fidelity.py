@@ -1,0 +1,71 @@
+"""How much a conversion has lost, and where: the target's pictures beside the source's.
+
+Seen from random cameras that no lesson has used, by the measures of `comparison`; and both as solids.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from distill3d.camera import Cameras
+from distill3d.chamfer import solid_likeness
+from distill3d.comparison import Comparison, compare
+from distill3d.moment import Moment
+from distill3d.scene import Scene
+from distill3d.teachers.scene import AROUND
+
+VIEWS = 24
+SEED = 20230
+"""Of the held-out cameras: those of every conversion are the same."""
+GEOMETRY = ("rgb", "alpha", "depth", "normal")
+
+
+def held_out(size: int, views: int = VIEWS) -> Cameras:
+    """Random cameras around, [views], the same ones every time."""
+    generator = torch.Generator().manual_seed(SEED)
+    return AROUND.cameras(Moment(1, 1, generator), views=views, width=size, height=size)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What a target has kept of its source."""
+
+    pictures: Comparison
+    chamfer: float | None
+    """Between the surfaces, in world units; None if it was not measured or one has no surface."""
+    iou: float | None
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers of a report; JSON."""
+        scores = self.pictures.scores
+        worst = int(scores.psnr.argmin())
+        return {
+            "psnr_vs_source": float(scores.psnr.mean()),
+            "ssim_vs_source": float(scores.ssim.mean()),
+            "psnr_vs_source_worst": float(scores.psnr[worst]),
+            "worst_view": worst,
+            "alpha_error": self.pictures.alpha_error,
+            "depth_error": self.pictures.depth_error,
+            "normal_error_deg": self.pictures.normal_error_deg,
+            "chamfer": self.chamfer,
+            "iou": self.iou,
+            "seconds_per_picture": float(scores.seconds.median()),
+        }
+
+
+def fidelity(
+    source: Scene, target: Scene, *, size: int, views: int = VIEWS, resolution: int = 64
+) -> Fidelity:
+    """What `target` has kept of `source`.
+
+    size: side of the pictures in pixels. resolution: voxels a side for the solids; 0: leave them out.
+    """
+    ours, theirs = (functools.partial(scene.render, want=GEOMETRY) for scene in (target, source))
+    pictures = compare(ours, theirs, held_out(size, views))
+    with torch.no_grad():
+        solids = solid_likeness(ours, theirs, resolution=resolution) if resolution else None
+    return Fidelity(pictures, solids and solids.chamfer, solids and solids.iou)

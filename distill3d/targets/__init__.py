@@ -1,0 +1,1 @@
+"""What scenes can be converted into. One kind of scene, one file."""

@@ -1,0 +1,139 @@
+"""Watching a run's folder: what it shows now, what it has measured, and how it fares."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from distill3d import files, plugins
+from distill3d.errors import UserError
+from distill3d.runs import Run as Folder
+from distill3d.scene import Scene
+from distill3d.viewer.protocol import Metric, State
+from distill3d.viewer.snapshots import Snapshots
+
+QUIET_S = 60.0
+"""A run that has measured nothing for so long, and is not at its end, counts as stopped."""
+MOST_LINES = 4000
+"""Of metrics that are kept; of a longer history every other one, and so on."""
+
+
+Pulse = Callable[[], tuple[State, str]]
+"""Says how a run fares, and why."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands."""
+
+    state: State
+    step: int
+    steps: int
+    checkpoints: tuple[int, ...]
+    sentence: str = ""
+
+
+@dataclass
+class Watched:
+    """A run's folder that is looked at again and again."""
+
+    folder: Path
+    pulse: Pulse | None = None
+    """Of a run of this process; how another one fares is told from its files."""
+    lines: list[Metric] = field(default_factory=list)
+    options: dict[str, Any] = field(default_factory=dict)
+    _read_to: int = 0
+    _stride: int = 1
+
+    def __post_init__(self) -> None:
+        content = Folder.open(self.folder).read_json("run.json")
+        options = content.get("options")
+        if not isinstance(options, dict):
+            raise UserError(f"{self.folder}/run.json has no options; expected one that distill3d has written")
+        self.options = options
+
+    @property
+    def steps(self) -> int:
+        steps = self.options.get("steps")
+        return steps if isinstance(steps, int) else 0
+
+    def look(self) -> Standing:
+        """Read what is new. Raises UserError if the folder has vanished."""
+        if not self.folder.is_dir():
+            raise UserError(f"{self.folder} is gone; what is shown is what was read last")
+        self._read_metrics()
+        state, sentence = self.pulse() if self.pulse else (self._state(), "")
+        step = self.lines[-1].step if self.lines else 0
+        return Standing(state, step, self.steps, tuple(Snapshots(self.folder).paths()), sentence)
+
+    def newest(self) -> Path | None:
+        """The file that shows the run as it is; None if there is none yet."""
+        snapshots = list(Snapshots(self.folder).paths().values())
+        finished = [self.folder / name for name in files.SCENES] if Folder(self.folder).finished else []
+        candidates = (*finished, *snapshots[-1:], self.folder / "checkpoint.pt")
+        return next((path for path in candidates if path.is_file()), None)
+
+    def open(self, path: Path) -> tuple[Scene, int | None]:
+        """The scene in one of the run's files, and after which step it stood so."""
+        if path.name == "checkpoint.pt":
+            checkpoint = Folder(self.folder).load_checkpoint()
+            if checkpoint is None:
+                raise UserError(f"{path} is gone; look again")
+            kind = plugins.load("representations", str(self.options.get("scene")), "kind of scene", "help")
+            return kind.from_state(checkpoint.state["student"]), checkpoint.step
+        return files.load(path), int(path.stem) if path.stem.isdecimal() else None
+
+    def measured(self) -> tuple[float | None, float | None]:
+        """PSNR and SSIM of the finished run, if it measured them."""
+        if not Folder(self.folder).finished:
+            return None, None
+        report = Folder(self.folder).read_json("report.json")
+        world = report.get("world") or {}
+        return _number(report.get("psnr", world.get("psnr"))), _number(report.get("ssim", world.get("ssim")))
+
+    def _state(self) -> State:
+        if Folder(self.folder).finished:
+            return "finished"
+        metrics = self.folder / "metrics.jsonl"
+        written = (metrics if metrics.exists() else self.folder).stat().st_mtime
+        return "training" if time.time() - written < QUIET_S else "stopped"
+
+    def _read_metrics(self) -> None:
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return
+        if path.stat().st_size < self._read_to:  # the run was resumed from an earlier step
+            self.lines, self._read_to, self._stride = [], 0, 1
+        with path.open("rb") as file:
+            file.seek(self._read_to)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        fresh = [metric for line in whole.splitlines() if (metric := _metric(line)) is not None]
+        self.lines += [metric for metric in fresh if metric.step % self._stride == 0 or metric is fresh[-1]]
+        while len(self.lines) > MOST_LINES:
+            self._stride *= 2
+            last = self.lines[-1]
+            self.lines = [m for m in self.lines if m.step % self._stride == 0 or m is last]
+
+
+def _metric(line: bytes) -> Metric | None:
+    """A line of metrics.jsonl; None if it is none."""
+    try:
+        content = json.loads(line)
+        step, seconds = int(content.pop("step")), float(content.pop("seconds", 0.0))
+        loss = _number(content.pop("loss", None))
+        parts = {str(k): v for k, value in content.items() if (v := _number(value)) is not None}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return Metric(step, seconds if math.isfinite(seconds) else 0.0, loss, parts)
+
+
+def _number(value: Any) -> float | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if usable else None

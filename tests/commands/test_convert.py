@@ -1,0 +1,154 @@
+"""distill3d convert: what it leaves behind, which way it goes, that it goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill3d import files, machine, plugins
+from distill3d.commands._options import presets
+from distill3d.commands.convert import GRAMMAR
+from distill3d.representations.gaussians import Gaussians
+from distill3d.representations.voxels import Voxels
+from tests.commands.conftest import Said
+
+Run = Callable[..., Said]
+FEW = ["--rays", "200", "--views", "2", "--size", "16", "--picture-size", "16", "--resolution", "0"]
+TINY = [*FEW, "--to", "vm", "--to.resolution", "16", "--to.samples", "32", "--steps", "8"]
+
+
+def ball(radius: float = 0.5, place: float = 0.0) -> Voxels:
+    """An opaque ball in the colours of its places."""
+    scene = Voxels.start(resolution=20, samples=32)
+    line = torch.linspace(-1, 1, 20)
+    z, y, x = torch.meshgrid(line, line, line, indexing="ij")
+    at = torch.stack([x, y, z], -1)
+    with torch.no_grad():
+        scene.raw_density.copy_(((radius - (at - place).norm(dim=-1)) * 60).clamp(-20, 4))
+        scene.base.copy_(4 * at)
+    return scene
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    files.save(ball(), tmp_path / "ball.safetensors")
+    return str(tmp_path / "ball.safetensors")
+
+
+def test_a_conversion_leaves_a_scene_pictures_and_a_report(distill3d: Run, source: str) -> None:
+    said = distill3d("convert", source, *TINY, "--out", "run")
+    assert said.code == 0, said.err
+    assert "voxels to vm by volume: both say a density and a colour at every point" in said.out
+    names = {path.name for path in Path("run").iterdir()}
+    assert {"scene.safetensors", "turntable.gif", "comparison.png", "report.json", "run.json"} <= names
+    report = json.loads(Path("run/report.json").read_text())
+    assert (report["from"], report["to"], report["route"], report["steps"]) == ("voxels", "vm", "volume", 8)
+    assert report["psnr_vs_source_worst"] <= report["psnr_vs_source"] and 0 <= report["worst_view"] < 24
+    assert report["bytes_before"] == Path(source).stat().st_size
+    assert report["bytes_after"] == Path("run/scene.safetensors").stat().st_size
+    assert report["warnings"] == [] and report["seconds"] > report["seconds_to_start"] > 0
+    assert files.kind_of(files.load("run")) == "vm"
+
+
+def test_more_steps_come_nearer_to_the_source(distill3d: Run, source: str) -> None:
+    found = []
+    for steps in ("1", "60"):
+        assert distill3d("convert", source, *TINY, "--steps", steps, "--out", steps).code == 0
+        found.append(json.loads(Path(steps, "report.json").read_text())["psnr_vs_source"])
+    assert found[1] > found[0] + 5
+
+
+def test_a_conversion_that_was_stopped_after_its_last_step_is_finished_from_there(
+    distill3d: Run, source: str
+) -> None:
+    """Bits between steps are the loop's affair: see `test_volume`."""
+    assert distill3d("convert", source, *TINY, "--out", "run").code == 0
+    whole = files.load("run").state_dict()
+    for name in ("report.json", "scene.safetensors", "comparison.png"):
+        Path("run", name).unlink()
+    assert distill3d("convert", "--resume", "run").code == 0
+    again = files.load("run").state_dict()
+    assert all(value.equal(again[name]) for name, value in whole.items())
+    assert Path("run/comparison.png").is_file() and Path("run/report.json").is_file()
+
+
+@pytest.mark.parametrize("kind", plugins.menu("targets"))
+def test_all_targets_have_presets_for_what_they_have_flags_for(kind: str) -> None:
+    path = plugins.find("targets", kind, "target", "")
+    known = presets(path)
+    assert list(known) == ["quick", "standard", "published"]
+    flags = {flag.name for flag in plugins.fields(path)}
+    for preset in known.values():
+        assert set(preset) <= {"steps", "views", "rays", *flags}
+    assert len({frozenset(preset) for preset in known.values()}) == 1, "a preset decides what the others do"
+
+
+def test_help_says_what_a_preset_decides(distill3d: Run) -> None:
+    said = distill3d("convert", "--to", "vm", "--preset", "published", "--help")
+    words = " ".join(said.out.replace("│", " ").split())
+    assert "entries along each side of a plane, in the end (default: 300)" in words
+    options = GRAMMAR.from_command_line(["x.ply", "--to", "mlp", "--preset", "published"])
+    assert options.to_options.width == 256 and options.to_options.again
+
+
+def test_splats_from_anywhere_come_back_to_where_they_were(distill3d: Run) -> None:
+    splats = Gaussians.start(count=300, limit=300, opacity=0.9, radius=0.5)
+    with torch.no_grad():
+        splats.means.mul_(20).add_(torch.tensor([100.0, 0, 7]))
+        splats.log_scales.add_(3.0)
+    files.save(splats, Path("far.ply"))
+    said = distill3d("convert", "far.ply", *FEW, "--to", "surfels", "--route", "start", "--out", "run")
+    assert said.code == 0, said.err
+    made = files.load("run")
+    centre = made.means.mean(0) - torch.tensor([100.0, 0, 7])
+    assert centre.norm() < 1 and 4 < (made.means - splats.means.mean(0)).norm(dim=1).max() < 12
+
+
+def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
+    splats = Gaussians.start(count=300, limit=300, opacity=0.9)
+    state = splats.state_dict()
+    state["sh"] = torch.cat([state["sh"], torch.zeros(300, 15, 3)], 1)
+    files.save(Gaussians.from_state(state), Path("round.ply"))
+    flags = [*FEW, "--to", "voxels", "--to.resolution", "12", "--route", "start", "--to.degree", "1"]
+    said = distill3d("convert", "round.ply", *flags, "--out", "run")
+    assert said.code == 0, said.err
+    (warning,) = json.loads(Path("run/report.json").read_text())["warnings"]
+    assert "by harmonics of degree 3" in warning and "degree 1 only" in warning
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "no scene was given"),
+        (["nowhere.ply"], "nowhere.ply"),
+        (["SOURCE", "--to", "vmm"], 'unknown to "vmm"; did you mean vm'),
+        (["SOURCE", "--to", "vm", "--route", "extract"], "there is no route extract from voxels to vm"),
+        (["SOURCE", "--to", "vm", "--to.resolution", "1"], "resolution 1"),
+        (["SOURCE", "--to", "vm", "--to.samples", "1"], "samples 1"),
+        (["SOURCE", "--to", "gaussians", "--to.count", "0"], "count 0"),
+        (["SOURCE", "--steps", "-1"], "--steps is -1"),
+        (["SOURCE", "--size", "4"], "--size is 4"),
+        (["EMPTY", "--to", "vm"], "the field is empty"),
+    ],
+)
+def test_mistakes_get_a_sentence(distill3d: Run, source: str, arguments: list[str], sentence: str) -> None:
+    files.save(ball(radius=-1.0), Path("empty.safetensors"))
+    words = {"SOURCE": source, "EMPTY": "empty.safetensors"}
+    said = distill3d("convert", *[words.get(word, word) for word in arguments])
+    assert said.code == 2 and sentence in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not Path("runs").exists()
+
+
+def test_memory_is_asked_for_before_it_is_taken(
+    distill3d: Run, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "free_bytes", lambda: 1_000_000_000)
+    said = distill3d("convert", source, "--to", "voxels", "--preset", "published")
+    assert said.code == 2 and not Path("runs").exists()
+    assert "voxels of this size needs about 1.2 GB of memory, and 1.0 GB are free" in said.err
+    assert "--to.resolution" in said.err

@@ -1,0 +1,139 @@
+/** Closer: a property of every primitive as colours and as a histogram, words as a heat map, what is under the cursor. */
+
+import type { Context, Panel } from '../context';
+import type { Layer } from '../layers/layer';
+import { ownProperties, ownProperty } from '../layers/properties';
+import { type PropertyArray, Replaced } from '../net/requests';
+import { Signal, watchAll } from '../signal';
+import { brushed } from '../ui/brush';
+import { h } from '../ui/dom';
+import { colourise } from '../ui/ramp';
+import { pointing } from './pointing';
+
+interface Shown {
+  layer: Layer;
+  label: string;
+  array: PropertyArray;
+}
+
+export function closerPanel(context: Context): Panel {
+  const { scene, keys } = context;
+  const open = new Signal(false);
+  const shown = new Signal<Shown | null>(null);
+  const show = (label: string, ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>): Promise<void> =>
+    apply(context, shown, label, ask);
+  const body = h(
+    'div', {},
+    propertyChooser(context, shown, show),
+    histogramOf(shown),
+    words(context, show),
+    pointing(context, open, (layer, primitive) =>
+      void show(`Like no. ${primitive}`, () =>
+        context.server.requests.query({ layer: layer.wire.value!.id, text: null, primitive }))),
+  );
+  scene.selected.changed((layer) => {
+    if (shown.value && layer !== shown.value.layer) clear(shown);
+  });
+  scene.layers.changed((layers) => {
+    if (shown.value && !layers.includes(shown.value.layer)) shown.value = null;
+  });
+  keys.on('Escape', 'Closer', 'Back to the scene\'s own colours', () => clear(shown));
+  return { id: 'closer', title: 'Closer', body, open };
+}
+
+function clear(shown: Signal<Shown | null>): void {
+  shown.value?.layer.setColours(null);
+  shown.value = null;
+}
+
+async function apply(
+  { scene, notices, stage }: Context, shown: Signal<Shown | null>, label: string,
+  ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>,
+): Promise<void> {
+  const layer = scene.selected.value;
+  if (!layer) return;
+  try {
+    const array = await ask(layer);
+    if (shown.value && shown.value.layer !== layer) clear(shown);
+    paint(layer, array, null);
+    shown.value = { layer, label, array };
+    stage.ask();
+  } catch (error) {
+    if (!(error instanceof Replaced)) notices.say(error instanceof Error ? error.message : String(error), 'bad');
+  }
+}
+
+function paint(layer: Layer, { scalars, colours, low, high }: PropertyArray, brush: readonly [number, number] | null): void {
+  layer.setColours(scalars ? colourise(scalars, low, high, brush) : colours);
+}
+
+function propertyChooser(
+  { scene, server }: Context, shown: Signal<Shown | null>,
+  show: (label: string, ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>) => Promise<void>,
+): HTMLElement {
+  const select = h('select', {
+    'aria-label': 'Colour by',
+    onchange: () => {
+      const layer = scene.selected.value;
+      if (!layer || select.value === '') return clear(shown);
+      const { value: name } = select;
+      const wire = layer.wire.value;
+      const fromServer = server.open && wire?.properties.some((property) => property.name === name);
+      void show(select.selectedOptions[0]!.text, () =>
+        fromServer ? server.requests.property({ layer: wire!.id, name }) : ownProperty(layer, name));
+    },
+  });
+  let last = '';
+  const refresh = (): void => {
+    const layer = scene.selected.value;
+    const known = layer ? propertiesOf(layer, server.open) : [];
+    const key = JSON.stringify([layer?.key, known]);
+    if (key === last) return;
+    last = key;
+    select.replaceChildren(
+      h('option', { value: '' }, known.length ? 'Its own colours' : 'Nothing is known of its primitives'),
+      ...known.map(({ name, label }) => h('option', { value: name }, label)),
+    );
+    select.disabled = known.length === 0;
+  };
+  watchAll([scene.selected, scene.layers, server.socket.line], refresh);
+  scene.selected.watch((layer) => layer?.state.changed(refresh));
+  shown.changed((value) => value === null && (select.value = ''));
+  return h('label.row', {}, h('span', {}, 'Colour by'), select);
+}
+
+function propertiesOf(layer: Layer, online: boolean): { name: string; label: string }[] {
+  const wire = layer.wire.value;
+  if (wire && wire.shown !== 'splats') return [];
+  return wire && online && wire.properties.length ? wire.properties : ownProperties(layer);
+}
+
+function histogramOf(shown: Signal<Shown | null>): HTMLElement {
+  const chart = brushed((range) => {
+    const value = shown.value;
+    if (value) paint(value.layer, value.array, range);
+  });
+  shown.watch((value) => {
+    chart.element.hidden = !value?.array.scalars;
+    if (value?.array.scalars) chart.show(value.array.scalars, value.array.low, value.array.high, value.label);
+  });
+  return chart.element;
+}
+
+function words(
+  { scene, server }: Context, show: (label: string, ask: (layer: Layer) => Promise<PropertyArray>) => Promise<void>,
+): HTMLElement {
+  const input = h('input', {
+    type: 'text', placeholder: 'the left wing', 'aria-label': 'Find by words',
+    onkeydown: (event) => {
+      if (event.key !== 'Enter' || !input.value.trim()) return;
+      const text = input.value.trim();
+      void show(`“${text}”`, (layer) => server.requests.query({ layer: layer.wire.value!.id, text, primitive: null }));
+    },
+  });
+  const row = h('label.row', {}, h('span', {}, 'Find'), input);
+  watchAll([scene.selected, scene.layers, server.socket.line], () => {
+    row.hidden = !(server.open && scene.selected.value?.wire.value?.queries);
+  });
+  return row;
+}

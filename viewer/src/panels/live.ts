@@ -1,0 +1,105 @@
+/** Live: how a run trains. Its losses, its time line, and where it is allowed its reins. */
+
+import type { Context, Panel } from '../context';
+import type { Action } from '../net/protocol';
+import type { Watched } from '../net/server';
+import { Signal, watchAll } from '../signal';
+import { lossChart } from '../ui/chart';
+import { count, h, short } from '../ui/dom';
+import { setDisabled } from '../ui/fields';
+
+const STATES = { training: 'Training', paused: 'Paused', stopped: 'Stopped', finished: 'Finished', failed: 'Failed' } as const;
+
+export function livePanel(context: Context): Panel {
+  const { server } = context;
+  const open = new Signal(false);
+  const body = h('div', {}, h('p.hint', {}, 'No run is watched.'));
+  const views = new Map<number, RunView>();
+  watchAll([server.runs, server.welcome], () => {
+    const runs = server.runs.value;
+    for (const id of [...views.keys()]) if (!runs.has(id)) views.delete(id);
+    let fresh = false;
+    for (const [id, watched] of runs) {
+      if (!views.has(id)) fresh = Boolean(views.set(id, new RunView(context, id)));
+      views.get(id)!.show(watched);
+    }
+    if (fresh) {
+      body.replaceChildren(...[...views.values()].map((view) => view.element));
+      if ([...runs.values()].some(({ run }) => run.state === 'training' || run.state === 'paused')) open.value = true;
+    } else if (views.size === 0) body.replaceChildren(h('p.hint', {}, 'No run is watched.'));
+  });
+  return { id: 'live', title: 'Live', body, open };
+}
+
+class RunView {
+  readonly element = h('section', { style: 'display: grid; gap: 8px' });
+  readonly #id: number;
+  readonly #context: Context;
+  readonly #head = h('div.row');
+  readonly #sentence = h('p.hint.bad');
+  readonly #progress = h('i');
+  readonly #chart = lossChart();
+  readonly #line: HTMLInputElement;
+  readonly #at = h('output');
+  readonly #buttons: Record<Action, HTMLButtonElement>;
+  #checkpoints: readonly number[] = [];
+  #following = true;
+
+  constructor(context: Context, id: number) {
+    this.#context = context;
+    this.#id = id;
+    const button = (action: Action, label: string): HTMLButtonElement =>
+      h('button.solid', { onclick: () => this.#say(action) }, label);
+    this.#buttons = { pause: button('pause', 'Pause'), resume: button('resume', 'Resume'), stop: button('stop', 'Stop') };
+    this.#line = h('input', { type: 'range', min: 0, step: 1, 'aria-label': 'Time line', oninput: () => this.#scrub() });
+    this.element.append(
+      this.#head, h('div.progress', { style: 'width: 100%; margin: 0' }, this.#progress), this.#sentence,
+      this.#chart.element, this.#chart.legend,
+      h('div.row', {}, h('span.name', {}, 'Time line'), this.#line, this.#at),
+      h('div.buttons', {}, ...Object.values(this.#buttons)),
+    );
+  }
+
+  show({ run, metrics }: Watched): void {
+    this.#head.replaceChildren(
+      h('strong', { style: 'flex: 1; overflow: hidden; text-overflow: ellipsis' }, run.name),
+      h('span', {}, `${STATES[run.state]} · ${count(run.step)} / ${count(run.steps)}`),
+    );
+    this.#progress.style.width = `${(100 * run.step) / Math.max(1, run.steps)}%`;
+    this.#sentence.textContent = run.sentence;
+    this.#sentence.hidden = run.sentence === '';
+    this.#chart.show(metrics, run.steps);
+    this.#checkpoints = run.checkpoints;
+    this.#line.max = String(run.checkpoints.length);
+    this.#line.disabled = run.checkpoints.length === 0;
+    if (this.#following) this.#line.value = this.#line.max;
+    this.#label();
+    this.#allow(run.state);
+  }
+
+  #allow(state: keyof typeof STATES): void {
+    const reason = this.#context.server.welcome.value?.control ? null : 'Start the run with --control to steer it from here';
+    const can = { pause: state === 'training', resume: state === 'paused', stop: state === 'training' || state === 'paused' };
+    for (const [action, button] of Object.entries(this.#buttons)) {
+      setDisabled(button, reason ?? (can[action as Action] ? null : `The run is ${STATES[state].toLowerCase()}`));
+    }
+  }
+
+  /** The last place of the time line is the run as it is. */
+  #scrub(): void {
+    const step = this.#checkpoints[Number(this.#line.value)] ?? null;
+    this.#following = step === null;
+    this.#label();
+    this.#context.server.socket.send({ type: 'scrub', run: this.#id, step });
+  }
+
+  #label(): void {
+    const step = this.#checkpoints[Number(this.#line.value)];
+    this.#at.textContent = step === undefined ? 'now' : short(step);
+    this.#chart.mark(step ?? null);
+  }
+
+  #say(action: Action): void {
+    this.#context.server.socket.send({ type: 'control', run: this.#id, action });
+  }
+}
