@@ -19,6 +19,7 @@ from distill3d.distill import CameraSource
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering, concatenate
 from distill3d.scene import WANT, Scene
+from distill3d.wrapped import bare
 
 
 class Particles(Scene):
@@ -69,6 +70,11 @@ class Particles(Scene):
         ]
         terms = [term.reshape(()) for term in each if term is not None]
         return torch.stack(terms).sum() / len(self) if terms else None
+
+
+def first(scene: Scene) -> Scene:
+    """The scene itself, or the first of several particles, without what is around it."""
+    return bare(next(iter(scene)) if isinstance(scene, Particles) else scene)
 
 
 def states(state: dict[str, Any]) -> list[dict[str, Any]]:

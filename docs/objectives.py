@@ -1,13 +1,23 @@
 """Writes docs/objectives.md, the methods as formulas with what a step costs: `python docs/objectives.py`.
 
 The formulas are those at the head of each method's file; the costs are counted while the method runs, at the
-settings of its paper.
+settings of its paper. What was measured comes from the files of benchmarks in docs/measured, where they are:
+
+    METHODS=$(cd distill3d/objectives && ls [a-z]*.py | sed s/.py// | paste -sd,)
+    distill3d bench modes --methods $METHODS --out docs/measured
+    distill3d bench janus --methods $METHODS --seeds 16 --jobs 2 --out docs/measured
+    distill3d bench objectives --json docs/measured/objectives.json
 """
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,8 +27,10 @@ from distill3d.moment import Moment
 from distill3d.objective import Objective, Variational
 from distill3d.prior import Prior
 from distill3d.rendering import Rendering
+from distill3d.statistics import rate
 
 VIEWS = 4
+FOLDER = Path(__file__).parent / "measured"
 HEAD = """# Methods of score distillation
 
 All of them move a picture x of the scene against a direction g. They differ in where the prior is asked and
@@ -48,7 +60,8 @@ CHOICE = """
   run begins at much noise, as the default noise levels do. `jsd_joint` is for a prior of many views.
   `--method.perp-neg` pushes guidance off the words of the other views.
 - **For variety and fine texture, with time to spare**: `vsd` with `--method.fake lora` or `network`; for
-  one scene with an exact q it *is* `sds`, so that what it adds is what q has not learned yet. `asd` has no
+  one scene with an exact q it *is* `sds`, so that what it adds is what q has not learned yet. With
+  `--particles 4` it makes as many scenes that keep apart, and an exact q is of use. `asd` has no
   q and costs one evaluation more than `sds`. `f_vsd` and `uni` weigh pictures by density, where densities
   are known.
 - **For a direction without randomness**: `ism`, `csm` and `sdi` invert instead of drawing noise, at a few
@@ -86,13 +99,15 @@ class Counting(Prior):
 
 def page() -> str:
     """The whole document."""
-    rows = [_row(name) for name in plugins.menu("objectives")]
-    names = ["method", "g", "prior", "q", "through the prior", "settings for large priors"]
+    measured = [column for column in MEASURED if (FOLDER / column.file).exists()]
+    rows = [_row(name, measured) for name in plugins.menu("objectives")]
+    names = ["method", "g", "prior", "q", "through the prior", *(column.heading for column in measured)]
+    names.append("settings for large priors")
     table = [names, ["---"] * len(names), *rows]
     return HEAD + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n" + CHOICE
 
 
-def _row(name: str) -> list[str]:
+def _row(name: str, measured: list[Column]) -> list[str]:
     method = plugins.load("objectives", name, "method", "--help")
     text = (plugins.PACKAGE / "objectives" / f"{name}.py").read_text(encoding="utf-8")
     asked, of_q, through = _cost(method)
@@ -104,8 +119,54 @@ def _row(name: str) -> list[str]:
         f"[`{name}`](../distill3d/objectives/{name}.py)<br>{_paper(text)}",
         _formula(text),
         *cost,
+        *(column.cell(name) for column in measured),
         settings,
     ]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number that a benchmark has measured, of each method at its defaults."""
+
+    heading: str
+    file: str
+    said: Callable[[list[dict[str, Any]]], str]
+    """From the method's records."""
+
+    def cell(self, name: str) -> str:
+        """Empty where the method was not measured."""
+        records = json.loads((FOLDER / self.file).read_text(encoding="utf-8"))["results"]
+        mine = [record for record in records if _is_plain(record["trial"], name)]
+        return self.said([record["outcome"] for record in mine]) if mine else ""
+
+
+def _is_plain(trial: dict[str, Any], name: str) -> bool:
+    """Whether a trial is of this method with nothing changed, from everywhere."""
+    if trial["method"].replace("_", "") != name.replace("_", ""):
+        return False
+    if (trial.get("world", "ring"), trial.get("start", "everywhere")) != ("ring", "everywhere"):
+        return False
+    plain = dataclasses.asdict(plugins.load("objectives", name, "method", "--help")())
+    return trial.get("objective") is None or trial["objective"] == json.loads(json.dumps(plain))
+
+
+def _janus(outcomes: list[dict[str, Any]]) -> str:
+    reports = [outcome["report"] for outcome in outcomes if outcome["report"]]
+    return (
+        str(rate(sum(bool(report["janus"]) for report in reports), len(reports))) if reports else "collapsed"
+    )
+
+
+def _mean_of(key: str, pattern: str, scale: float = 1.0) -> Callable[[list[dict[str, Any]]], str]:
+    return lambda outcomes: pattern.format(scale * sum(o[key] for o in outcomes) / len(outcomes))
+
+
+MEASURED = (
+    Column("Janus rate", "janus.json", _janus),
+    Column("in-mode variance", "modes.json", _mean_of("variance_ratio", "{:.2f}")),
+    Column("mass error", "modes.json", _mean_of("mass_error", "{:.3f}")),
+    Column("ms a step", "objectives.json", _mean_of("whole", "{:.0f}", 1e3)),
+)
 
 
 def _paper(text: str) -> str:

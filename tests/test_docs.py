@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
@@ -12,3 +13,21 @@ def test_the_page_of_methods_is_what_its_script_writes() -> None:
     written = (DOCS / "objectives.md").read_text(encoding="utf-8")
     fresh = runpy.run_path(str(DOCS / "objectives.py"))["page"]()
     assert fresh == written, "run: python docs/objectives.py"
+
+
+def test_what_benchmarks_have_measured_becomes_columns(tmp_path: Path) -> None:
+    trials = [
+        {"world": "ring", "start": "everywhere", "method": "csds"},
+        {"world": "ring", "start": "everywhere", "method": "csds"},
+        {"world": "ring", "start": "one mode", "method": "csds"},
+    ]
+    outcomes = [{"variance_ratio": v, "mass_error": e} for v, e in ((0.9, 0.02), (1.1, 0.04), (7.0, 0.5))]
+    records = [{"trial": t, "outcome": o} for t, o in zip(trials, outcomes, strict=True)]
+    (tmp_path / "modes.json").write_text(json.dumps({"results": records}))
+    page = runpy.run_path(str(DOCS / "objectives.py"))["page"]
+    page.__globals__["FOLDER"] = tmp_path
+    rows = [line.split(" | ") for line in page().splitlines() if line.startswith("| ")]
+    at = rows[0].index("in-mode variance")
+    assert rows[0][at + 1] == "mass error" and "Janus rate" not in rows[0]
+    assert {row[at]: row[at + 1] for row in rows[2:] if "`c_sds`" in row[0]} == {"1.00": "0.030"}
+    assert all(row[at] == "" for row in rows[2:] if "`c_sds`" not in row[0])

@@ -17,7 +17,7 @@ from distill3d.noised import perturb
 from distill3d.objectives.esd import ESD
 from distill3d.objectives.sds import SDS
 from distill3d.objectives.vsd import VSD
-from distill3d.particles import Particles, Repeated, states
+from distill3d.particles import Particles, Repeated, first, states
 from distill3d.prior import Condition, clean_from_noise
 from distill3d.priors.blob import Blob
 from distill3d.regularised import Regularise
@@ -137,6 +137,12 @@ def test_states_come_apart_as_they_were():
     student = Particles([Regularise(scale=1.0).of(Gaussians.start(count=n)) for n in (5, 7)])
     apart = states(student.state_dict())
     assert [Gaussians.from_state(state).means.shape[0] for state in apart] == [5, 7]
+
+
+def test_who_wants_one_scene_gets_the_first_with_nothing_around_it():
+    scenes = [Gaussians.start(count=n) for n in (5, 7)]
+    assert first(Particles([Regularise(scale=1.0).of(scene) for scene in scenes])) is scenes[0]
+    assert first(Regularise(scale=1.0).of(scenes[1])) is scenes[1] and first(scenes[1]) is scenes[1]
 
 
 COMMAND = ["generate", "x", "--prior", "blob", "--size", "10", "--views", "2", "--picture-size", "16"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from distill3d import plugins
-from distill3d.commands import _flags, _options
+from distill3d.commands import _flags, _live, _options
 from distill3d.commands._options import Grammar
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import Stopped, UserError, given_by_user
@@ -40,7 +40,7 @@ DECIDED = ("method", "scene", "steps", "views", "size", "particles", "regularise
 def menu() -> str:
     """The recipes with their lines of help."""
     kinds = plugins.menu("recipes")
-    width = max(map(len, kinds))
+    width = max(map(len, kinds), default=0)
     return "\n".join(f"  {name:{width}}  {line}" for name, line in kinds.items())
 
 
@@ -91,6 +91,11 @@ def main(argv: Sequence[str]) -> int:
                 f"--{name} is decided by --recipe {_flags.given(argv, 'recipe') or ''}".rstrip()
                 + "; leave out one of the two"
             )
+    if "--view" in argv:
+        raise UserError(
+            "--view follows one run and --recipe makes several; look at a stage with: distill3d view "
+            "RUN/1-field"
+        )
     return _Recipe(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
 
 
@@ -175,6 +180,7 @@ class _Stages:
     ) -> Scene:
         """See `distill3d.studio.Runner`."""
         from distill3d import files
+        from distill3d.distill import Pictures
         from distill3d.wrapped import bare
 
         self.done, self.steps, self.size = self.done + 1, self.steps + pace.steps, pace.size
@@ -189,7 +195,8 @@ class _Stages:
         print(f"stage {self.done}, {name}: {pace.steps} steps", flush=True)
         about = SimpleNamespace(**{**vars(self.options), **dataclasses.asdict(pace), "seed": seed})
         one = _Stage(GRAMMAR, _resolve, _folder_name, _build, _finish, self.run)
-        seconds = one._loop(about, folder, Parts(student, teacher, rig), checkpoint)
+        parts = Parts(student, Pictures(teacher, rig, pace.views, pace.size))
+        seconds = one._loop(about, folder, parts, checkpoint, _live.Nobody())
         files.save(bare(student), folder.path("scene.safetensors"))
         folder.write_json("report.json", {"steps": pace.steps, "seconds": round(seconds, 2)})
         self.seconds += seconds

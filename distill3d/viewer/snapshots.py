@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill3d import files
+from distill3d.particles import first
 from distill3d.runs import SNAPSHOTS
 from distill3d.scene import Scene
 
@@ -39,7 +40,7 @@ class Snapshots:
         """Keep the scene as it is after `step` of `steps`, and forget the one before if it is not needed."""
         earlier = list(self.paths())
         (self.folder / SNAPSHOTS).mkdir(exist_ok=True)
-        files.save(scene, self._path(step))
+        files.save(first(scene), self._path(step))
         apart = max(1, steps // KEPT)
         if len(earlier) > 1 and earlier[-1] // apart == earlier[-2] // apart:
             self._path(earlier[-1]).unlink(missing_ok=True)

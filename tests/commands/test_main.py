@@ -148,7 +148,7 @@ def test_a_file_dropped_into_a_folder_is_a_choice_with_its_flags(
     for folder in ("objectives", "representations", "priors", "commands"):
         (package / folder).mkdir(parents=True)
     kept = ("commands/generate.py", "representations/gaussians.py", "priors/exact.py")
-    for name in (*kept, "prior.py", "rig.py", "camera.py"):
+    for name in (*kept, "prior.py", "rig.py", "camera.py", "regularised.py"):
         (package / name).write_text((plugins.PACKAGE / name).read_text())
     (package / "objectives" / "xyz.py").write_text(
         "from dataclasses import dataclass\n\n@dataclass\n"
