@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from distill3d.conversions.framing import UNIT, Ball, ball_around, cropped
+from distill3d.conversions.framing import STRAY_SHARE, UNIT, Ball, ball_around, cropped
 from distill3d.conversions.moved import moved
 from distill3d.field import Field
 from distill3d.representations._primitives import Primitives
@@ -26,7 +26,7 @@ def centred(source: Scene) -> Scene:
     if isinstance(source, Field):
         _not_empty(source)
     ball = ball_around(source)
-    if ball is UNIT:
+    if _in_unit(source):
         return source
     return _moved(cropped(source, ball) if isinstance(source, Primitives) else source, _into_unit(ball))
 
@@ -46,10 +46,18 @@ def put_back(made: Scene, source: Scene, centre: Scene) -> Scene:
 
 def left_out(source: Scene) -> int:
     """How many splats of a scene are too far from the rest to be converted."""
-    if not isinstance(source, Primitives):
+    if not isinstance(source, Primitives) or _in_unit(source):
         return 0
-    ball = ball_around(source)
-    return 0 if ball is UNIT else int((~ball.holds(source.means.detach())).sum())
+    return int((~ball_around(source).holds(source.means.detach())).sum())
+
+
+def _in_unit(scene: Scene) -> bool:
+    """Whether a scene lies in the unit ball: all of it, or but for a few splats."""
+    if isinstance(scene, Mesh):
+        return bool(UNIT.holds(scene.vertices().detach()).all())
+    if isinstance(scene, Primitives):
+        return float((~UNIT.holds(scene.means.detach())).float().mean()) <= STRAY_SHARE
+    return True
 
 
 def _moved(scene: Scene, similarity: Float64[Tensor, "4 4"]) -> Scene:

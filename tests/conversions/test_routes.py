@@ -14,6 +14,7 @@ from distill3d.conversions.routes import ROUTES, route
 from distill3d.distill import Loss, Told
 from distill3d.errors import UserError
 from distill3d.moment import Moment
+from distill3d.scene import Scene
 
 
 @pytest.mark.parametrize(("source", "target"), list(itertools.product(KINDS, KINDS)))
@@ -57,7 +58,8 @@ def test_lessons_in_turn_each_have_a_run_of_their_own() -> None:
     first, second = Noting(), Noting()
     lessons = InTurn([(0.4, 1.0, first), (1.0, 5.0, second)])
     generator = torch.Generator().manual_seed(0)
-    losses = [float(lessons(None, Moment(i, 10, generator)).loss.total) for i in range(1, 11)]  # type: ignore[arg-type]
+    moments = [Moment(i, 10, generator) for i in range(1, 11)]
+    losses = [float(lessons(Scene(), moment).loss.total) for moment in moments]
     assert losses == [1.0] * 4 + [5.0] * 6
     assert first.seen == [(i, 4) for i in range(1, 5)] and second.seen == [(i, 6) for i in range(1, 7)]
     lessons.load_state_dict(lessons.state_dict())
