@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 from trimesh.creation import icosphere
+from trimesh.visual import ColorVisuals
 
 from distill3d import files
 from distill3d.camera import turntable
@@ -32,7 +34,7 @@ FEATURES = {
 
 
 def scene(*names: str, terms: int = 1) -> Gaussians:
-    found = Gaussians(**state(20, terms)).state_dict()
+    found: dict[str, Any] = Gaussians(*state(20, terms).values()).state_dict()
     found |= {name: FEATURES[name][1] for name in names}
     made = Gaussians.from_state(found)
     assert isinstance(made, Gaussians)
@@ -77,7 +79,8 @@ def test_harmonics_that_do_not_fit_are_said(tmp_path: Path, suffix: str) -> None
 def test_textures_and_colours_that_do_not_fit_are_said(tmp_path: Path, suffix: str) -> None:
     assert ("texture" in said(torn(), tmp_path / f"a{suffix}")) == (suffix not in lost.TEXTURES)
     painted = icosphere(1)
-    painted.visual.vertex_colors = np.full((len(painted.vertices), 4), 99, np.uint8)
+    colours = np.full((len(painted.vertices), 4), 99, np.uint8)
+    painted.visual = ColorVisuals(painted, vertex_colors=colours)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         files.save_mesh(painted, tmp_path / f"b{suffix}")
