@@ -25,6 +25,8 @@ from distill3d.formats.beside import Beside
 Y_UP = [[0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 """(x, y, z) to (y, z, x): what pointed up along z then does along y, and what faced +x faces +z."""
 TURNED = ("glb", "obj")
+FARTHEST_UV = 1e6
+"""Times that a texture may be repeated."""
 SUFFIXES = ("glb", "obj", "ply", "stl", "off")
 
 
@@ -128,6 +130,12 @@ def _placed(scene: trimesh.Scene, node: str, kind: str) -> Any:
 def _check(part: Any) -> None:
     if part.vertices.shape[1:] != (3,) or not np.isfinite(part.vertices).all():
         raise UserError("the mesh has vertices that are not three finite numbers; export it again")
+    uv = getattr(part.visual, "uv", None)
+    if uv is not None and not (np.abs(uv) < FARTHEST_UV).all():
+        raise UserError(
+            f"the mesh has texture coordinates of {FARTHEST_UV:g} or more, or that are no numbers; "
+            "export it again"
+        )
     faces = getattr(part, "faces", None)
     if faces is not None and len(faces) and (np.min(faces) < 0 or np.max(faces) >= len(part.vertices)):
         raise UserError(

@@ -338,6 +338,12 @@ def test_a_damaged_mesh_is_a_sentence(kind, places, cut, swap):
     survives(lambda data: read_and_open(kind, data), damaged(FILES[kind], places, cut, swap), times=256)
 
 
+def test_texture_coordinates_that_are_no_numbers_are_a_sentence():
+    """The last byte of this file is the exponent of one."""
+    with pytest.raises(UserError, match="texture coordinates of"):
+        read_and_open("glb", damaged(FILES["glb"], [(1.0, 127)], 1.0, False))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
 @THOROUGH
