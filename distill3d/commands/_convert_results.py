@@ -91,7 +91,7 @@ def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]
     dataset = open_dataset(options.data)
     if source.knows_source:
         dataset = dataclasses.replace(dataset, scene_transform=source.scene_transform)
-    taken = photographs.load(dataset, dataset.test)
+    taken = photographs.load(dataset, dataset.test, downscale=options.downscale)
     behind = BLACK if taken.opaque else WHITE
     numbers: dict[str, Any] = {"data": str(options.data)}
     for name, scene in (("source", source), ("target", target)):
@@ -110,3 +110,4 @@ def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:
     for warning in report["warnings"]:
         print(f"note: {warning}")
     print(f"{run.folder}: {scene_file}, turntable.gif, comparison.png, report.json")
+    print(f"side by side: distill3d view {run.folder}")

@@ -55,6 +55,8 @@ class Options:
     """Voxels a side of the grid for the report's Chamfer distance and IoU; 0: leave them out."""
     data: _flags.Folder = None
     """A dataset of the same object: the report then also compares with its test pictures."""
+    downscale: int = 1
+    """Divide the sides of these pictures by this."""
 
 
 GRAMMAR = Grammar("convert", Options, {"to": ("targets", "gaussians")}, preset="quick", preset_of="to")
@@ -96,6 +98,7 @@ def _resolve(options: Any) -> Any:
         "rays": 0,
         "size": 8,
         "resolution": 0,
+        "downscale": 1,
         "checkpoint_every": 1,
         "picture_size": 1,
     }

@@ -21,9 +21,13 @@ CHECKPOINT = "checkpoint.pt"
 def set_stage(paths: Sequence[Path], *, compare: bool = False, data: Path | None = None) -> Keeper:
     """A stage with the scenes at `paths`, read already, and who looks after it.
 
-    data: a dataset whose cameras are shown; by default that of the first run that was fitted to one.
+    A conversion alone is shown beside what it has copied. data: a dataset whose cameras are shown; by
+    default that of the first run that was fitted to one.
     Raises UserError if any of them cannot be shown.
     """
+    source = Watched(paths[0]).source if len(paths) == 1 and (paths[0] / "run.json").is_file() else None
+    if source is not None:
+        paths, compare = (source, *paths), True
     names = names_of([str(path) for path in paths])
     stage = Stage(" · ".join(names))
     for path, name in zip(paths, names, strict=True):

@@ -47,6 +47,8 @@ class Watched:
     """Of a run of this process; how another one fares is told from its files."""
     lines: list[Metric] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
+    """Which has begun the run."""
     _read_to: int = 0
     _stride: int = 1
 
@@ -55,7 +57,7 @@ class Watched:
         options = content.get("options")
         if not isinstance(options, dict):
             raise UserError(f"{self.folder}/run.json has no options; expected one that distill3d has written")
-        self.options = options
+        self.options, self.command = options, str(content.get("command", ""))
 
     @property
     def steps(self) -> int:
@@ -84,17 +86,29 @@ class Watched:
             checkpoint = Folder(self.folder).load_checkpoint()
             if checkpoint is None:
                 raise UserError(f"{path} is gone; look again")
-            kind = plugins.load("representations", str(self.options.get("scene")), "kind of scene", "help")
+            named = str(self.options.get("scene", self.options.get("to")))
+            kind = plugins.load("representations", named, "kind of scene", "help")
             return kind.from_state(checkpoint.state["student"]), checkpoint.step
         return files.load(path), int(path.stem) if path.stem.isdecimal() else None
 
+    @property
+    def source(self) -> Path | None:
+        """The scene that a conversion has copied, if it is still where it was."""
+        named = self.options.get("source")
+        there = self.command == "convert" and isinstance(named, str) and Path(named).exists()
+        return Path(named) if there else None
+
     def measured(self) -> tuple[float | None, float | None]:
-        """PSNR and SSIM of the finished run, if it measured them."""
+        """PSNR and SSIM of the finished run, if it measured them; those of a copy are to its source."""
         if not Folder(self.folder).finished:
             return None, None
         report = Folder(self.folder).read_json("report.json")
         world = report.get("world") or {}
-        return _number(report.get("psnr", world.get("psnr"))), _number(report.get("ssim", world.get("ssim")))
+
+        def number(name: str) -> float | None:
+            return _number(report.get(name, world.get(name, report.get(f"{name}_vs_source"))))
+
+        return number("psnr"), number("ssim")
 
     def _state(self) -> State:
         if Folder(self.folder).finished:

@@ -15,6 +15,7 @@ from distill3d.errors import UserError
 from distill3d.representations.gaussians import Gaussians
 from distill3d.runs import Run
 from distill3d.viewer.snapshots import KEPT, Snapshots
+from distill3d.viewer.sources import set_stage
 from distill3d.viewer.watching import MOST_LINES, Watched
 from tests.viewer.conftest import Serve, camera_json, talking
 
@@ -164,3 +165,18 @@ def test_what_is_not_finite_stays_in_its_place_and_is_told(tmp_path: Path, serve
         assert "1 of its primitives" in talk.hear_of("problem")["sentence"]
         talk.ask_frame(camera=camera_json(), moving=True)
         assert talk.hear_bytes()[0].width > 0
+
+
+def test_a_conversion_alone_stands_beside_what_it_has_copied(tmp_path: Path) -> None:
+    files.save(scene(5), tmp_path / "source.ply")
+    copy = Run.create(tmp_path / "copy", overwrite=False)
+    about = {"source": str(tmp_path / "source.ply"), "to": "gaussians", "steps": 1}
+    copy.write_json("run.json", {"command": "convert", "options": about})
+    files.save(scene(3), copy.path("scene.ply"))
+    copy.write_json("report.json", {"psnr_vs_source": 31.5, "ssim_vs_source": 0.97})
+    stage = set_stage([copy.folder]).stage
+    assert [entry.name for entry in stage.entries] == ["source.ply", "copy"] and stage.compare == (0, 1)
+    assert (stage.entries[1].psnr, stage.entries[1].ssim) == (31.5, 0.97)
+    (tmp_path / "source.ply").unlink()
+    alone = set_stage([copy.folder]).stage
+    assert len(alone.entries) == 1 and alone.compare == ()
