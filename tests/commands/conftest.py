@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,6 +45,12 @@ def distill3d(
 
 
 def process(*arguments: object, cwd: Path) -> subprocess.Popen[str]:
-    """`python -m distill3d` in a process of its own."""
+    """`python -m distill3d` in a process of its own, which hears Ctrl-C even if the tests do not."""
     command = [sys.executable, "-m", "distill3d", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def hear() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear
+    )

@@ -38,6 +38,7 @@ def test_lossless_formats_come_back_to_the_last_bit(source: Path, tmp_path: Path
     assert same(ply_gaussians.read(source.read_bytes()), ply_gaussians.read(through[3].read_bytes()))
 
 
+@pytest.mark.filterwarnings("ignore::distill3d.errors.Lost")
 @pytest.mark.parametrize("suffix", ["compressed.ply", "spz", "sog", "splat"])
 def test_a_small_format_holds_what_its_writer_gives(source: Path, tmp_path: Path, suffix: str) -> None:
     assert main([str(source), "--out", str(tmp_path / f"a.{suffix}")]) == 0

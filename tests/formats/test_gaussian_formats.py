@@ -102,6 +102,7 @@ def test_reading_and_writing_again_loses_nothing_more(name):
     assert_close(once["opacity_logits"], twice["opacity_logits"], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore::distill3d.errors.Lost")
 @pytest.mark.parametrize("name", FORMATS)
 def test_files_are_told_from_their_bytes_and_names(name, tmp_path: Path):
     from distill3d.representations.gaussians import Gaussians

@@ -99,6 +99,7 @@ def test_vertex_colours_come_back_and_dark_ones_too(tmp_path: Path, kind: str):
     assert torch.equal(levels(back)[order], levels(scene))
 
 
+@pytest.mark.filterwarnings("ignore::distill3d.errors.Lost")
 @pytest.mark.parametrize("kind", ["stl", "off"])
 def test_a_shape_alone_comes_back_where_it_was(tmp_path: Path, kind: str):
     scene = torn()

@@ -82,6 +82,7 @@ def test_colours_change_with_the_view(serve_page: Callable[..., Any], page: Any,
     np.testing.assert_allclose(reds, expected, atol=0.03)
 
 
+@pytest.mark.filterwarnings("ignore::distill3d.errors.Lost")
 def test_every_kind_of_file_can_be_dropped_and_gaussians_look_alike(
     page: Any, scenes: dict[str, Path], tmp_path: Path
 ) -> None:
