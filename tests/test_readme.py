@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import _flags, bench, fit, generate
+from distill3d.commands import _flags, bench, convert, fit, generate
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GRAMMARS = {"generate": generate.GRAMMAR, "fit": fit.GRAMMAR}
+GRAMMARS = {"generate": generate.GRAMMAR, "fit": fit.GRAMMAR, "convert": convert.GRAMMAR}
 
 
 def _blocks(language: str) -> list[str]:
@@ -55,8 +55,12 @@ def test_the_table_names_every_command() -> None:
 
 
 def _path_with_this_python(folder: Path) -> dict[str, str]:
-    """Here `distill3d` is the package under test, and `pip` is content with what is there."""
-    for name, line in (("distill3d", f'exec {sys.executable} -m distill3d "$@"'), ("pip", "exit 0")):
+    """`distill3d` is the package under test, `pip` is content with what is there, and `view` ends soon."""
+    command = f'{sys.executable} -m distill3d "$@"'
+    ours = (
+        f'[ "$1" != view ] || exec timeout -s INT --preserve-status 20 {command} --no-browser\nexec {command}'
+    )
+    for name, line in (("distill3d", ours), ("pip", "exit 0")):
         (folder / name).write_text(f"#!/bin/sh\n{line}\n")
         (folder / name).chmod(0o755)
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
