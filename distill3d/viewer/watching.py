@@ -94,9 +94,8 @@ class Watched:
     @property
     def source(self) -> Path | None:
         """The scene that a conversion has copied, if it is still where it was."""
-        named = self.options.get("source")
-        there = self.command == "convert" and isinstance(named, str) and Path(named).exists()
-        return Path(named) if there else None
+        named = self.options.get("source") if self.command == "convert" else None
+        return Path(named) if isinstance(named, str) and Path(named).exists() else None
 
     def measured(self) -> tuple[float | None, float | None]:
         """PSNR and SSIM of the finished run, if it measured them; those of a copy are to its source."""
