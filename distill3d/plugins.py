@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,8 @@ from distill3d.errors import UserError, unknown
 PACKAGE = Path(__file__).parent
 FLAG_TYPES = {"int": int, "float": float, "bool": bool, "str": str, "tuple": tuple, "Literal": Literal}
 FLAG_TYPES |= {"Optional": Optional, "Path": Path}
+HEAD = re.compile(r'^class (\w+)[^:\n]*:(?:\n    r?"""(.*?)(?:"""|$))?', re.MULTILINE)
+"""A class and the first line of its docstring, if it begins with one."""
 NOT_FLAGS = {"cls", "self", "seed", "generator", "device"}
 
 
@@ -35,15 +39,7 @@ class Flag:
 
 def menu(folder: str) -> dict[str, str]:
     """Each kind in `folder`, with its line of help: the class's first, or the file's if it has none."""
-    kinds = {}
-    for path in sorted((PACKAGE / folder).glob("[!_]*.py")):
-        try:
-            source = _Source.read(path)
-            found = source.class_like(path.stem)
-            kinds[path.stem] = _first_line(found if found and ast.get_docstring(found) else source.tree)
-        except SyntaxError as error:
-            kinds[path.stem] = f"(cannot be read: {error.msg}, line {error.lineno})"
-    return kinds
+    return {path.stem: _help(path) for path in sorted((PACKAGE / folder).glob("[!_]*.py"))}
 
 
 def load(folder: str, name: str, what: str, where: str) -> type:
@@ -96,6 +92,28 @@ def _class(path: Path) -> ast.ClassDef:
     return node
 
 
+@cache
+def _help(path: Path) -> str:
+    """A kind's line of help; where the class begins as most do, it is found without parsing the file."""
+    heads = dict(HEAD.findall(path.read_text(encoding="utf-8")))
+    line = heads.get(_alike(path.stem, heads) or "", "")
+    if line and "\\" not in line:
+        return line.strip()
+    try:
+        source = _Source.read(path)
+    except SyntaxError as error:
+        return f"(cannot be read: {error.msg}, line {error.lineno})"
+    found = source.class_like(path.stem)
+    return _first_line(found if found and ast.get_docstring(found) else source.tree)
+
+
+def _alike(stem: str, names: Iterable[str]) -> str | None:
+    """The public class of a file's name; in a file with one public class, that one."""
+    wanted = stem.replace("_", "").lower()
+    public = [name for name in names if not name.startswith("_")]
+    return next((name for name in public if name.lower() == wanted), public[0] if len(public) == 1 else None)
+
+
 def _first_line(node: ast.Module | ast.ClassDef) -> str:
     return (ast.get_docstring(node) or "(no help)").splitlines()[0]
 
@@ -122,11 +140,8 @@ class _Source:
         return _Source(path)
 
     def class_like(self, stem: str) -> ast.ClassDef | None:
-        """The class of the file's name; in a file with one public class, that one."""
-        wanted = stem.replace("_", "").lower()
-        public = [node for name, node in self.classes.items() if not name.startswith("_")]
-        only = public[0] if len(public) == 1 else None
-        return next((node for node in public if node.name.lower() == wanted), only)
+        """See `_alike`."""
+        return self.classes.get(_alike(stem, self.classes) or "")
 
     def fields(self, node: ast.ClassDef) -> dict[str, Flag]:
         """The dataclass fields of `node` and of those of its bases that are written in this package."""
