@@ -1,4 +1,4 @@
-"""Fields that are made of grids, from fields: looked up at the points of a grid, or made finer or coarser.
+"""Fields that are made of grids, from fields: looked up at the points of a grid.
 
 Raw densities are those of `field.log_sharp`, kept between limits so that what lies between a full point and
 an empty one is a surface. Harmonics are a least-squares fit, over directions, to the logits of the colours
@@ -16,9 +16,6 @@ from torch import Tensor
 from distill3d import sh
 from distill3d.conversions.inherited import look_into
 from distill3d.field import CELLS, SHARPNESS, Field
-from distill3d.representations import _upsampling
-from distill3d.representations.triplane import Triplane
-from distill3d.representations.vm import Vm
 from distill3d.representations.voxels import Voxels
 from distill3d.survey import surround
 
@@ -48,27 +45,6 @@ def voxels_of(source: Field, *, resolution: int, degree: int, coarser: int, samp
         there = harmonics if side == resolution else _harmonics(source, side, degree)
         shape.higher.copy_(there[..., 1:, :].flatten(-2))
     return shape
-
-
-def resized(source: Field, resolution: int) -> Field:
-    """The same field in a grid with other many points along each side; only kinds that are made of grids."""
-    state = {name: value.detach() for name, value in source.state_dict().items()}
-    if isinstance(source, Vm):
-        for what in ("density", "colour"):
-            state[f"{what}_planes"] = _upsampling.planes(state[f"{what}_planes"], resolution)
-            state[f"{what}_lines"] = _upsampling.lines(state[f"{what}_lines"], resolution)
-    elif isinstance(source, Triplane):
-        state["planes"] = _upsampling.planes(state["planes"], resolution)
-    elif isinstance(source, Voxels):
-        ratio = len(state["base"]) / len(state.get("higher", state["base"]))
-        state["raw_density"] = _upsampling.volume(state["raw_density"][..., None], resolution)[..., 0]
-        state["base"] = _upsampling.volume(state["base"], resolution)
-        if "higher" in state:
-            state["higher"] = _upsampling.volume(state["higher"], max(2, math.ceil(resolution / ratio)))
-    else:
-        raise TypeError(f"given a {type(source).__name__} to resize, expected a Vm, a Triplane or Voxels")
-    state["finest"] = torch.tensor(resolution)
-    return type(source).from_state(state)
 
 
 def _corners(resolution: int) -> Float[Tensor, "P 3"]:
