@@ -7,3 +7,6 @@ PRIOR = "exact"
 STEPS = 200
 VIEWS = 4  # pictures for each step
 SIZE = 96  # side of the pictures in pixels, at the end of the run
+
+NO_JANUS = {"method": "esd", "method.entropy": 1.0, "method.fake": "own", "method.memory": 64}
+"""What keeps objects to one face where the prior prefers fronts, as `distill3d bench janus` measures."""

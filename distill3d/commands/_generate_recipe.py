@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from distill3d.scene import Scene
     from distill3d.studio import Pace
 
-DECIDED = ("method", "scene", "steps", "views", "size", "particles", "regularise")
+DECIDED = ("preset", "method", "scene", "steps", "views", "size", "particles", "regularise")
 """What flags of `generate` say and a recipe says itself."""
 
 
