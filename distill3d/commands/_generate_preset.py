@@ -1,4 +1,4 @@
-"""`generate --preset NAME`: several flags of the method under one name. Flags that are given win over them."""
+"""`generate --preset NAME`: flags of the method under one name. Flags that are given win over them."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def expanded(argv: Sequence[str]) -> list[str]:
 def _without_janus(method: str | None) -> Mapping[str, Any]:
     if method not in (None, NO_JANUS["method"]):
         raise UserError(
-            f"--preset no-janus is a setting of --method {NO_JANUS['method']} and --method {method} was given; "
-            "leave out one of the two"
+            f"--preset no-janus is a setting of --method {NO_JANUS['method']} and --method {method} was "
+            "given; leave out one of the two"
         )
     return NO_JANUS
 
