@@ -142,7 +142,7 @@ def test_runs_that_collapsed_are_counted_and_shown_as_nothing(
     monkeypatch.setattr(_trial, "run", lambda trial: Outcome(1.0, None, "it was empty"))
     lines = list(Janus(methods="sds", seeds=2, out=tmp_path / "all").lines())
     assert lines[3].endswith("all 2 runs collapsed: it was empty")
-    assert rows(tmp_path / "all")[2][4:] == ["–"] * 12 + ["2"]
+    assert rows(tmp_path / "all")[2][4:] == ["–"] * 13 + ["2"]
 
 
 def test_quick_is_four_methods_and_four_seeds_in_small(ran: list[Trial]) -> None:
