@@ -1,4 +1,7 @@
-"""What a table is made of in words: `esd=0.5`, `vsd+fake=own`, `leak=0.8+bias=0.5`, and lists of them."""
+"""What a table is made of in words: `esd=0.5`, `vsd+fake=own`, `leak=0.8+bias=0.5`, and lists of them.
+
+Two numbers have a colon between them: `sds+t_first=0.02:0.98`.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,23 @@ from distill3d.objective import Objective
 from distill3d.priors.exact import Exact
 
 HELP = "distill3d generate --help"
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, high = text.split(":")
+    return float(low), float(high)
+
+
 TRUTHS = {"true": True, "false": False}
+PAIR = tuple[float, float]
 READERS = {
     int: int,
     float: float,
     float | None: float,
     str: str,
     bool: lambda text: TRUTHS[text.lower()],
+    PAIR: _pair,
+    PAIR | None: _pair,
 }
 """How the value of an option is read, by the type of its field."""
 

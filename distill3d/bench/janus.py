@@ -22,6 +22,7 @@ from distill3d.world.kinds import kinds
 from distill3d.world.metrics import FRAMES
 
 QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE = "sds,vsd+fake=own,esd=0.5,esd", 4, 64
+QUICK_RESOLUTION = 40
 
 
 class Case(NamedTuple):
@@ -50,14 +51,16 @@ class Janus(Benchmark):
     steps: Annotated[int, "steps of each run"] = STEPS
     views: Annotated[int, "pictures for each step"] = VIEWS
     size: Annotated[int, "side of the pictures in pixels"] = SIZE
-    quick: Annotated[bool, "four methods, four seeds and pictures of 64 px"] = False
+    resolution: Annotated[int, "voxels a side for the IoU, on which much of the time goes"] = 64
+    quick: Annotated[bool, "four methods, four seeds, pictures of 64 px and 40 voxels a side"] = False
     out: Annotated[Path | None, "folder for janus.json, .md and .png; a later run goes on"] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.quick:
             self.methods, self.seeds, self.size = QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE
-        for name in ("seeds", "steps", "views", "size"):
+            self.resolution = QUICK_RESOLUTION
+        for name in ("seeds", "steps", "views", "size", "resolution"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1")
         for prompt in _labels.words(self.prompts):
@@ -112,6 +115,7 @@ class Janus(Benchmark):
             views=self.views,
             size=self.size,
             scene=case.scene,
+            resolution=self.resolution,
         )
 
     def _write(self, folder: Path, measured: Measured, pooled: Measured) -> None:

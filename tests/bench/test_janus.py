@@ -16,6 +16,7 @@ from distill3d.bench._trial import Outcome, Trial
 from distill3d.bench.janus import QUICK_SIZE, Janus
 from distill3d.errors import UserError
 from distill3d.objectives.esd import ESD
+from distill3d.objectives.sds import SDS
 from distill3d.objectives.vsd import VSD
 from tests.bench.test_benchmark import report
 
@@ -60,6 +61,8 @@ def test_labels_are_methods_and_priors_with_options() -> None:
     assert _labels.objective("esd=0.5") == ESD(entropy=0.5) == _labels.objective("esd+entropy=0.5")
     vsd = _labels.objective("vsd+fake=own+memory=16+guidance=2")
     assert isinstance(vsd, VSD) and (vsd.fake, vsd.memory, vsd.guidance) == ("own", 16, 2.0)
+    sds = _labels.objective("sds+t_first=0.02:0.98+clip=1:0.1")
+    assert sds == SDS(t_first=(0.02, 0.98), clip=(1.0, 0.1))
     prior = _labels.prior("leak=0.4+bias=1+instances=2+view_prompts=false")
     assert (prior.leak, prior.bias, prior.instances, prior.view_prompts) == (0.4, 1.0, 2, False)
     assert _labels.words("a, b,a") == ["a", "b"]
