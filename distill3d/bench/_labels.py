@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill3d import plugins
 from distill3d.errors import UserError, unknown
 from distill3d.objective import Objective
 from distill3d.priors.exact import Exact
+from distill3d.recipe import NO_JANUS
 
 HELP = "distill3d generate --help"
 
@@ -43,11 +44,22 @@ def words(text: str) -> list[str]:
 
 
 def objective(label: str) -> Objective:
-    """A fresh method from its name and options: `vsd+fake=own`; `esd=0.5` is short for `esd+entropy=0.5`."""
+    """A fresh method from its name and options: `vsd+fake=own`; `esd=0.5` is short for `esd+entropy=0.5`.
+
+    `no-janus` is the method of that preset.
+    """
+    if label == "no-janus":
+        return _preset(NO_JANUS)
     name, *options = label.split("+")
     name, short, entropy = name.partition("=")
     kind = plugins.load("objectives", name, "method", HELP)
     return kind(**_settings(kind, [f"entropy={entropy}", *options] if short else options, label))
+
+
+def _preset(flags: Mapping[str, Any]) -> Objective:
+    """A method from its flags, as `generate --preset` gives them."""
+    settings = {name.removeprefix("method."): value for name, value in flags.items() if name != "method"}
+    return plugins.load("objectives", flags["method"], "method", HELP)(**settings)
 
 
 def prior(label: str) -> Exact:

@@ -12,9 +12,18 @@ from distill3d.commands import _flags
 from distill3d.errors import UserError, unknown
 from distill3d.recipe import METHOD, NO_JANUS
 
+
+def _words(flags: Mapping[str, Any]) -> list[str]:
+    """Flags as on a command line."""
+    words: list[str] = []
+    for name, value in flags.items():
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words
+
+
 PRESETS = {
-    "no-janus": "one face on every object, where a prior prefers fronts: "
-    + " ".join(f"--{name.replace('_', '-')} {value}" for name, value in NO_JANUS.items()),
+    "no-janus": "one face on every object, where a prior prefers fronts: " + " ".join(_words(NO_JANUS)),
     "published": "the settings of the method's paper, for priors such as Stable Diffusion",
 }
 Preset = Annotated[
@@ -52,12 +61,3 @@ def _without_janus(method: str | None) -> Mapping[str, Any]:
             "given; leave out one of the two"
         )
     return NO_JANUS
-
-
-def _words(flags: Mapping[str, Any]) -> list[str]:
-    """Flags as on a command line."""
-    words: list[str] = []
-    for name, value in flags.items():
-        values = value if isinstance(value, tuple) else (value,)
-        words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return words
