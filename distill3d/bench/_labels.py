@@ -14,7 +14,7 @@ from distill3d import plugins
 from distill3d.errors import UserError, unknown
 from distill3d.objective import Objective
 from distill3d.priors.exact import Exact
-from distill3d.recipe import NO_JANUS
+from distill3d.recipe import NO_JANUS, STEPS
 
 HELP = "distill3d generate --help"
 
@@ -58,8 +58,15 @@ def objective(label: str) -> Objective:
 
 def _preset(flags: Mapping[str, Any]) -> Objective:
     """A method from its flags, as `generate --preset` gives them."""
-    settings = {name.removeprefix("method."): value for name, value in flags.items() if name != "method"}
+    settings = {
+        name.removeprefix("method."): value for name, value in flags.items() if name.startswith("method.")
+    }
     return plugins.load("objectives", flags["method"], "method", HELP)(**settings)
+
+
+def steps(label: str, usual: int) -> int:
+    """How many steps a method takes where `usual` are asked for: `no-janus` takes as many more as it does."""
+    return usual * NO_JANUS["steps"] // STEPS if label == "no-janus" else usual
 
 
 def prior(label: str) -> Exact:

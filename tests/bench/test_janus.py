@@ -64,6 +64,7 @@ def test_labels_are_methods_and_priors_with_options() -> None:
     sds = _labels.objective("sds+t_first=0.02:0.98+clip=1:0.1")
     assert sds == SDS(t_first=(0.02, 0.98), clip=(1.0, 0.1))
     assert _labels.objective("no-janus") == ESD(t_first=(0.95, 0.99), t_last=(0.1, 0.3))
+    assert (_labels.steps("no-janus", 50), _labels.steps("esd", 50)) == (100, 50)
     prior = _labels.prior("leak=0.4+bias=1+instances=2+view_prompts=false")
     assert (prior.leak, prior.bias, prior.instances, prior.view_prompts) == (0.4, 1.0, 2, False)
     assert _labels.words("a, b,a") == ["a", "b"]

@@ -23,6 +23,7 @@ def _options(folder: Path) -> dict[str, Any]:
 def test_no_janus_is_what_its_flags_are(distill3d: Run) -> None:
     flags = ["--method", "esd", "--method.entropy", "1", "--method.fake", "own", "--method.memory", "64"]
     flags += ["--method.t-first", "0.95", "0.99", "--method.t-last", "0.1", "0.3"]
+    assert NO_JANUS["steps"] == 400, "which TINY decides here"
     assert distill3d("generate", "x", *TINY, "--preset", "no-janus", "--out", "a").code == 0
     assert distill3d("generate", "x", *TINY, *flags, "--out", "b").code == 0
     a, b = _options(Path("a")), _options(Path("b"))
