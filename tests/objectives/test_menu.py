@@ -28,6 +28,7 @@ CHANGED = {"share": (0.3, 0.3), "t_first": (0.9, 0.9), "interval": (0.2, 0.2), "
 CHANGED |= {"guidance": 3.0, "perp_neg": 0.5, "rescale": 0.7, "divergence": "kl", "softness": 5.0, "hops": 3}
 CHANGED |= {"negative": "it", "category": "other", "threshold": 0.99, "fake_rate": 0.05, "fake_steps": 3}
 CHANGED |= {"fresh": 0.5, "variate": 0.5}
+CHANGED |= {"picture": str(Path(__file__).parents[2] / "docs" / "chair.png")}
 CHANGED |= {"entropy": 0.4, "shift": 0.5, "clean": 0.7, "joint": 2.0, "c": 0.2, "base": "csd"}
 LATER = ("t_last", "memory", "fake")
 LIMITS = ("clip", "normalise")
@@ -41,7 +42,7 @@ def load(name: str) -> type[Objective]:
 
 
 class Known(Prior):
-    """Pixels around a colour that every word has a part in."""
+    """Pixels around a colour that every word has a part in, and what is shown."""
 
     def encode(self, rgb):
         return rgb * torch.tensor([1.0, 0.5, -1.0])
@@ -62,7 +63,8 @@ class Known(Prior):
 
     def _bell(self, condition):
         word = sum(map(ord, condition.prompt)) if condition.prompt else 0
-        return torch.tensor([word % 17, word % 13, word % 11]) / 10, 1 + word % 7 / 10
+        seen = 0.0 if condition.visual is None else condition.visual.rgb.mean()
+        return torch.tensor([word % 17, word % 13, word % 11]) / 10 + seen, 1 + word % 7 / 10
 
 
 def gradient(method: type[Objective], **options) -> torch.Tensor:
