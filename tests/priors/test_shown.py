@@ -63,8 +63,9 @@ def question(count: int = 2, t: float = 0.8) -> tuple[Tensor, Tensor, Condition]
     return noisy, torch.full((count,), t), Condition(PROMPT, cameras, torch.rand(count, 3))
 
 
-@pytest.mark.parametrize("background", [(1.0, 1.0, 1.0), (0.1, 0.5, 0.2)], ids=["white", "green"])
-@pytest.mark.parametrize("index", range(COUNT))
+@pytest.mark.parametrize(
+    ("index", "background"), [(0, (1.0, 1.0, 1.0)), (1, (0.1, 0.5, 0.2)), (2, (0.0, 0.0, 0.0))]
+)
 def test_a_picture_of_an_instance_is_recognised_from_anywhere(index: int, background) -> None:
     shown = VisualPrompt(taken(index, 0.5 + 2 * index, background))
     p = log_identities(shown, PROMPT, COUNT, 0.1).exp()
