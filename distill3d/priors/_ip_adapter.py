@@ -48,7 +48,7 @@ class IPAdapter:
 
     @property
     def _by_patch(self) -> bool:
-        """Whether the adapter reads CLIP's vectors of patches, as its "plus" kinds do, and not that of all."""
+        """Whether the adapter reads CLIP's vectors of patches, as "plus" kinds do, and not the one of all."""
         from diffusers.models.embeddings import ImageProjection
 
         projection = self.pipeline.unet.encoder_hid_proj.image_projection_layers[0]

@@ -178,6 +178,11 @@ COMMAND = ["generate", "a red robot", "--steps", "2", "--size", "8", "--views", 
         (["--method", "vsd", "--method.fake", "lora"], "has no weights to adapt"),
         (["--method", "csm", "--method.picture", "gone.png"], "no picture gone.png: there is no such file"),
         (
+            ["--method", "c_sds", "--method.views", "gone"],
+            "gone is not a folder; expected a dataset's folder",
+        ),
+        (["--method", "c_sds", "--method.views", str(DOCS)], "docs is no dataset; expected transforms.json"),
+        (
             ["--method", "csm", "--method.picture", str(DOCS / "objectives.md")],
             "objectives.md is not a picture that can be read",
         ),

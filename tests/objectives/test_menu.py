@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 import shutil
 import site
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from distill3d import plugins
+from distill3d.camera import turntable
 from distill3d.distill import distill
 from distill3d.objective import Objective
 from distill3d.prior import Prior
 from distill3d.priors.exact import Exact
 from distill3d.teachers.score import Score
 
+from ..views import write_views
 from .particles import gradient_of, one_scene
 
 METHODS = list(plugins.menu("objectives"))
@@ -33,8 +38,9 @@ CHANGED |= {"entropy": 0.4, "shift": 0.5, "clean": 0.7, "joint": 2.0, "c": 0.2, 
 LATER = ("t_last", "memory", "fake")
 LIMITS = ("clip", "normalise")
 """What the teacher does, for all methods alike."""
-IN_PENALTY = ("weight", "judge", "model")
-"""A reward's own, which no gradient shows; its tests are beside those of the judges."""
+IN_PENALTY = ("weight", "judge", "model", "fidelity")
+"""What no gradient shows; a reward's tests are beside those of the judges, those of photographs beside their
+teacher's."""
 
 
 def load(name: str) -> type[Objective]:
@@ -100,9 +106,17 @@ def test_every_flag_of_a_method_changes_its_gradient(name: str) -> None:
         assert not torch.equal(before, after), f"{field.name} of {name} is not used"
 
 
+@cache
+def photographed() -> str:
+    """A dataset of one grey picture, which goes when the tests do."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return str(write_views(Path(folder.name), torch.full((1, 4, 4, 3), 0.3), turntable(1, width=4, height=4)))
+
+
 def with_what_it_needs(method: str, field: str) -> dict:
     """A changed setting, with those beside it without which it could not matter."""
-    options = {field: CHANGED[field]}
+    options = {field: photographed() if field == "views" else CHANGED[field]}
     if field in ("rescale", "perp_neg"):
         options["guidance"] = 3.0
     if method == "csd" and field == "share":
