@@ -104,6 +104,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d.particles import Particles, Repeated
     from distill3d.regularised import Regularise
     from distill3d.rig import Rig
+    from distill3d.teachers.photographed import beside_photographs
     from distill3d.teachers.score import Score
 
     kinds = {
@@ -123,7 +124,8 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             for scene in _scenes(kinds["scene"], options, checkpoint and checkpoint.state["student"])
         ]
     teacher = Score(prior, objective, options.prompt)
-    lesson = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    pictures = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    lesson = beside_photographs(pictures, objective)
     return Parts(scenes[0] if len(scenes) == 1 else Particles(scenes), lesson)
 
 
