@@ -15,15 +15,16 @@ from distill3d.conversions.routes import FAMILIES, Route
 from distill3d.distill import Lesson, Pictures, Told
 from distill3d.field import Field
 from distill3d.moment import Moment
+from distill3d.representations._primitives import Primitives
 from distill3d.scene import Scene
 from distill3d.target import Target
+from distill3d.teachers.progress import Progress
 from distill3d.teachers.rays import Evenly, Hardest, RaySource
 from distill3d.teachers.scene import AROUND, SceneTeacher
 from distill3d.teachers.volume import Volume
 
 VOLUME_SHARE = 0.5
 """Of a run that goes on with pictures."""
-
 
 PICTURES_WEIGHT = 30.0
 """About that of rays in a lesson at points: Adam remembers how large gradients were."""
@@ -122,4 +123,6 @@ def _pictures(source: Source, student: Scene, pace: Pace) -> Lesson:
     pixels = pace.views * pace.size**2
     stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
     teacher = SceneTeacher(source.scene, stride=stride, active=ACTIVE if pace.active else 0.0)
+    if isinstance(student, Primitives):
+        return Progress(teacher, pace.views, pace.size, whole=True)
     return Pictures(teacher, teacher, pace.views, pace.size, teacher.want, whole=True)

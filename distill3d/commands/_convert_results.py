@@ -17,6 +17,8 @@ from distill3d.data import photographs
 from distill3d.data.dataset import open_dataset
 from distill3d.fidelity import fidelity, held_out
 from distill3d.pictures import Row
+from distill3d.representations._primitives import Primitives
+from distill3d.teachers.progress import PROGRESS, TOLERANCE, progress_of
 
 if TYPE_CHECKING:
     from distill3d.commands.convert import Conversion
@@ -53,6 +55,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
         "bytes_after": run.path(scene_file).stat().st_size,
         "parameters": sum(p.numel() for p in target.parameters()),
         **measured.summary(),
+        **_progress(target),
         "warnings": list(beyond(parts.given, target)),
     }
     if options.data is not None:
@@ -62,6 +65,20 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
     report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
     run.write_json("report.json", report)
     _print(run, report, scene_file)
+
+
+def _progress(target: Scene) -> dict[str, Any]:
+    """How far the primitives have come to show what their source shows, if they have learned to."""
+    if not isinstance(target, Primitives) or PROGRESS not in dict(target.extra.named_buffers()):
+        return {}
+    weights = progress_of(target)
+    return {
+        PROGRESS: {
+            "mean": float(weights.mean()),
+            "share_above_half": float((weights > 0.5).float().mean()),
+            "tolerance": TOLERANCE,
+        }
+    }
 
 
 def _write_comparison(run: Run, report: dict[str, Any], source: Scene, target: Scene, size: int) -> None:
@@ -107,6 +124,10 @@ def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:
     if "psnr_lost" in report:
         words = "against the pictures of {data}: source {psnr_source:.2f} dB, target {psnr_target:.2f} dB"
         print(words.format(**report))
+    if PROGRESS in report:
+        share, kind = 100 * report[PROGRESS]["share_above_half"], report["to"]
+        near = "within {tolerance:g} of what the source shows there; progress {mean:.3f} in the mean"
+        print(f"{share:.1f} % of the {kind} are {near.format(**report[PROGRESS])}")
     for warning in report["warnings"]:
         print(f"note: {warning}")
     print(f"{run.folder}: {scene_file}, turntable.gif, comparison.png, report.json")

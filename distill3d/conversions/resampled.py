@@ -37,7 +37,7 @@ def voxels_of(source: Field, *, resolution: int, degree: int, coarser: int, samp
     """
     shape = Voxels.start(resolution=resolution, degree=degree, coarser=coarser, samples=samples)
     look_into(source)
-    shape.raw_density.copy_(_densities(source, resolution))
+    shape.raw_density.copy_(raw_densities(source, resolution))
     harmonics = _harmonics(source, resolution, degree)
     shape.base.copy_(harmonics[..., 0, :])
     if shape.higher is not None:
@@ -60,8 +60,11 @@ def _inside(source: Field, points: Float[Tensor, "P 3"]) -> Tensor:
     return source.occupied[0, z, y, x]
 
 
-def _densities(source: Field, resolution: int) -> Float[Tensor, "Z Y X"]:
-    """Raw densities: the inverse of `field.log_sharp`."""
+def raw_densities(source: Field, resolution: int) -> Float[Tensor, "Z Y X"]:
+    """Those of `source` at the points of a grid over [-1, 1]³: the inverse of `field.log_sharp`.
+
+    It is asked for them only in cells that are not empty, and needs to have been looked into.
+    """
     points = _corners(resolution)
     density = torch.full((len(points),), FAINTEST)
     full = _inside(source, points).nonzero()[:, 0]

@@ -12,7 +12,7 @@ it. The weights are learned beside it: they descend
 
 over all pixels and primitives, which is no less than A² |s − t|² / τ² + (1 − A)² in each pixel. What stays is
 a map of confidence: 1 / (1 + |s − t|² / τ²), the error being the mean where the primitive is seen, and ½
-where that is the tolerance τ. It is the column `confidence` of the student's `extra`, which PLY files keep.
+where that is the tolerance τ. It is the column `progress` of the student's `extra`, which files keep.
 """
 
 from __future__ import annotations
@@ -35,14 +35,18 @@ from distill3d.representations.gaussians import Gaussians
 from distill3d.scene import Scene
 from distill3d.teachers.scene import SceneTeacher
 
-CONFIDENCE = "confidence"
+PROGRESS = "progress"
+"""The name of the column."""
 START = 1.0
-SPARED_FROM = 0.5
-"""The share of a run after which the mixture is what is compared. Before, the student is: what has not been
-learned yet looks like what cannot be, and would never be learned."""
+"""The weight of what has not been seen."""
+SPARED_FROM = 0.75
+"""The share of a run after which weights are learned and the mixture is what is compared. Before, the student
+is: what has not been learned yet looks like what cannot be, and would never be learned."""
+TOLERANCE = 0.1
 RATE = 0.1
 """The share of the way to where they want to be that weights go in a step, about, for a primitive of which as
-much is seen as of others: many pictures have a say, and each as much as it shows."""
+much is seen as of others: many pictures have a say, and each as much as it shows. They go there at once when
+it is seen for the first time."""
 
 
 @dataclass
@@ -53,8 +57,10 @@ class Progress:
     views: int
     size: int
     """Side of the pictures in pixels."""
-    tolerance: float = 0.1
+    tolerance: float = TOLERANCE
     """τ: the error of colours and alpha, root mean square, at which a primitive counts half."""
+    whole: bool = False
+    """Pictures have all of their size from the beginning: the student is no longer rough."""
 
     def __call__(self, student: Scene, moment: Moment) -> Told:
         if not isinstance(student, Primitives):
@@ -62,17 +68,18 @@ class Progress:
                 f"given a {type(student).__name__}, expected Gaussians or surfels: only primitives have a "
                 "progress each"
             )
-        side = resolution(self.size, moment.progress)
+        side = self.size if self.whole else resolution(self.size, moment.progress)
         cameras = self.teacher.cameras(moment, views=self.views, width=side, height=side)
         ours = student.render(cameras, want={*student.want(moment), *self.teacher.want})
-        theirs = self.teacher.truth(cameras)
-        share = self._learned(student, cameras, ours.detach(), theirs)
-        seen = mixed(ours, theirs, share) if moment.progress >= SPARED_FROM else ours
+        seen, parts = ours, dict[str, Tensor]()
+        if moment.progress >= SPARED_FROM:
+            theirs = self.teacher.truth(cameras)
+            seen = mixed(ours, theirs, self._learned(student, cameras, ours.detach(), theirs))
+            parts[PROGRESS] = progress_of(student).mean()
         loss = self.teacher(cameras, seen, moment)
         penalty = student.penalty(cameras, ours, moment)
         total = loss.total if penalty is None else loss.total + penalty
-        parts = {**loss.parts, CONFIDENCE: confidence(student).mean()}
-        return Told(Loss(total, parts), cameras, ours)
+        return Told(Loss(total, {**loss.parts, **parts}), cameras, ours)
 
     def _learned(
         self, student: Primitives, cameras: Cameras, ours: Rendering, theirs: Rendering
@@ -80,15 +87,17 @@ class Progress:
         """A step of the weights, and A as it was before."""
         difference = torch.cat([ours.rgb - theirs.rgb, ours.alpha - theirs.alpha], -1)
         error = difference.square().mean(-1, keepdim=True) / self.tolerance**2
+        a, first = progress_of(student), PROGRESS not in dict(student.extra.named_buffers())
         with torch.enable_grad():
-            a = confidence(student).clone().requires_grad_()
-            share = spread(student, a, cameras) + 1 - ours.alpha
-            (seen,) = torch.autograd.grad(share.sum(), a, retain_graph=True)
-            (wrong,) = torch.autograd.grad((share * error).sum(), a)
+            twice = a[:, None].repeat(1, 2).requires_grad_()
+            drawn = spread(student, twice, cameras)
+            weights = torch.cat([torch.ones_like(error), error], -1)
+            (sums,) = torch.autograd.grad(drawn, twice, weights)
+        seen, wrong = sums.unbind(-1)
         wanted = seen / (seen + wrong).clamp_min(1e-12)
-        rate = seen / (seen + seen.mean() / RATE).clamp_min(1e-12)
-        student.extra.put(CONFIDENCE, torch.lerp(a.detach(), wanted, rate))
-        return share.detach()
+        rate = (seen > 0).float() if first else seen / (seen + seen.mean() / RATE).clamp_min(1e-12)
+        student.extra.put(PROGRESS, torch.lerp(a, wanted, rate))
+        return drawn.detach()[..., :1] + 1 - ours.alpha
 
     def state_dict(self) -> dict[str, Any]:
         """The teacher's; the weights are the student's to keep."""
@@ -98,9 +107,9 @@ class Progress:
         self.teacher.load_state_dict(state)
 
 
-def confidence(student: Primitives) -> Float[Tensor, " N"]:
+def progress_of(student: Primitives) -> Float[Tensor, " N"]:
     """The weight of each primitive, in 0 to 1; all alike where none have been learned."""
-    known = dict(student.extra.named_buffers()).get(CONFIDENCE)
+    known = dict(student.extra.named_buffers()).get(PROGRESS)
     return torch.full_like(student.opacity_logits.detach(), START) if known is None else known
 
 
@@ -116,9 +125,9 @@ def mixed(ours: Rendering, theirs: Rendering, share: Float[Tensor, "B H W 1"]) -
     return Rendering(rgb, alpha, blend(ours.depth, theirs.depth), blend(ours.normal, theirs.normal))
 
 
-def spread(student: Primitives, values: Float[Tensor, " N"], cameras: Cameras) -> Float[Tensor, "B H W 1"]:
+def spread(student: Primitives, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "B H W C"]:
     """Σ w v: values of primitives drawn like colours; differentiable in the values alone."""
     draw = splat if isinstance(student, Gaussians) else surfels
     scales, opacity = student.log_scales.detach().exp(), student.opacity_logits.detach().sigmoid()
     where = student.means.detach(), student.wxyz.detach(), scales, opacity
-    return draw(*where, values[:, None], cameras).colours
+    return draw(*where, values, cameras).colours

@@ -14,6 +14,7 @@ from distill3d.commands._options import presets
 from distill3d.commands.convert import GRAMMAR
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
+from distill3d.viewer.properties import properties_of
 from tests.commands.conftest import Said
 
 Run = Callable[..., Said]
@@ -31,6 +32,11 @@ def ball(radius: float = 0.5, place: float = 0.0) -> Voxels:
         scene.raw_density.copy_(((radius - (at - place).norm(dim=-1)) * 60).clamp(-20, 4))
         scene.base.copy_(4 * at)
     return scene
+
+
+def splats() -> Gaussians:
+    """A cloud of opaque ones, without harmonics beyond degree 0."""
+    return Gaussians.start(count=300, limit=300, opacity=0.9, radius=0.5)
 
 
 @pytest.fixture
@@ -96,21 +102,43 @@ def test_help_says_what_a_preset_decides(distill3d: Run) -> None:
 
 
 def test_splats_from_anywhere_come_back_to_where_they_were(distill3d: Run) -> None:
-    splats = Gaussians.start(count=300, limit=300, opacity=0.9, radius=0.5)
+    far = splats()
     with torch.no_grad():
-        splats.means.mul_(20).add_(torch.tensor([100.0, 0, 7]))
-        splats.log_scales.add_(3.0)
-    files.save(splats, Path("far.ply"))
+        far.means.mul_(20).add_(torch.tensor([100.0, 0, 7]))
+        far.log_scales.add_(3.0)
+    files.save(far, Path("far.ply"))
     said = distill3d("convert", "far.ply", *FEW, "--to", "surfels", "--route", "start", "--out", "run")
     assert said.code == 0, said.err
     made = files.load("run")
     centre = made.means.mean(0) - torch.tensor([100.0, 0, 7])
-    assert centre.norm() < 1 and 4 < (made.means - splats.means.mean(0)).norm(dim=1).max() < 12
+    assert centre.norm() < 1 and 4 < (made.means - far.means.mean(0)).norm(dim=1).max() < 12
+
+
+@pytest.mark.parametrize("kind", ["gaussians", "surfels"])
+def test_primitives_remember_how_far_they_have_come(distill3d: Run, source: str, kind: str) -> None:
+    """As a column that files keep and the viewer lists, and in the report."""
+    flags = [*FEW, "--to", kind, "--to.count", "80", "--to.degree", "0", "--steps", "12"]
+    said = distill3d("convert", source, *flags, "--out", "run")
+    assert said.code == 0, said.err
+    made = files.load("run")
+    weights = made.state_dict()["extra.progress"]
+    found = json.loads(Path("run/report.json").read_text())["progress"]
+    assert weights.shape == made.means.shape[:1] and 0 < weights.min() < weights.max() <= 1
+    assert found["mean"] == pytest.approx(float(weights.mean()))
+    assert found["share_above_half"] == pytest.approx(float((weights > 0.5).float().mean()))
+    assert f"{100 * found['share_above_half']:.1f} % of the {kind} are within 0.1" in said.out
+    assert "file: progress" in {each.name for each in properties_of(made, None)}
+
+
+def test_where_nothing_is_learned_there_is_no_progress(distill3d: Run, source: str) -> None:
+    flags = [*FEW, "--to", "gaussians", "--to.count", "80", "--route", "start"]
+    assert distill3d("convert", source, *flags, "--out", "run").code == 0
+    assert "progress" not in json.loads(Path("run/report.json").read_text())
+    assert "extra.progress" not in files.load("run").state_dict()
 
 
 def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
-    splats = Gaussians.start(count=300, limit=300, opacity=0.9)
-    state = splats.state_dict()
+    state = splats().state_dict()
     state["sh"] = torch.cat([state["sh"], torch.zeros(300, 15, 3)], 1)
     files.save(Gaussians.from_state(state), Path("round.ply"))
     flags = [*FEW, "--to", "voxels", "--to.resolution", "12", "--route", "start", "--to.degree", "1"]

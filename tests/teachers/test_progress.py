@@ -14,7 +14,7 @@ from distill3d.distill import learn
 from distill3d.moment import Moment
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
-from distill3d.teachers.progress import CONFIDENCE, Progress, confidence, mixed, spread
+from distill3d.teachers.progress import PROGRESS, Progress, mixed, progress_of, spread
 from distill3d.teachers.scene import SceneTeacher
 from tests.conversions.test_moved import scene
 from tests.formula import Formula, solid_ball, waves
@@ -41,7 +41,7 @@ def test_one_effect_that_the_student_cannot_hold_has_low_confidence_and_the_rest
     student = Gaussians.from_state(state)
     for _ in learn(student, Progress(SceneTeacher(source, shots=16), 2, 32), steps=60):
         pass
-    x, found = student.means[:, 0], confidence(student)
+    x, found = student.means[:, 0], progress_of(student)
     shimmers, plain = found[x > 0.2], found[x < 0]
     assert shimmers.median() < 0.3 and plain.median() > 0.75
     assert (shimmers < 0.45).float().mean() > 0.9 and (plain > 0.6).float().mean() > 0.9
@@ -64,7 +64,7 @@ def test_confidence_is_what_the_error_says(ball, kind, error):
     for _ in range(40):
         lesson(student, now)
     expected = 1 / (1 + 0.75 * error**2 / lesson.tolerance**2)
-    assert_close(confidence(student).median(), torch.tensor(expected), atol=0.08, rtol=0)
+    assert_close(progress_of(student).median(), torch.tensor(expected), atol=0.08, rtol=0)
 
 
 def test_a_mixture_is_the_student_where_it_counts_and_the_source_elsewhere():
@@ -83,10 +83,10 @@ def test_the_map_of_ones_is_alpha():
     for student in (scene(Gaussians), to_surfels(scene(Gaussians))):
         with torch.no_grad():
             alpha = student.render(cameras).alpha
-        assert_close(spread(student, torch.ones(40), cameras), alpha)
+        assert_close(spread(student, torch.ones(40, 1), cameras), alpha)
 
 
-def test_the_student_is_spared_what_has_no_confidence():
+def test_the_student_is_spared_what_has_no_progress_of():
     """Where the confidence is 0, the source's picture is compared with itself, but for what shows through."""
     source = scene(Gaussians)
     source.opacity_logits.data += 20
@@ -94,7 +94,7 @@ def test_the_student_is_spared_what_has_no_confidence():
     for value in (0.0, 1.0):
         student = Gaussians.from_state(source.state_dict())
         student.sh.data[:, 0] += 1
-        student.extra.put(CONFIDENCE, torch.full((40,), value))
+        student.extra.put(PROGRESS, torch.full((40,), value))
         told = Progress(SceneTeacher(source, shots=2, alpha_weight=0.0), 2, 16)(student, moment())
         (pull,) = torch.autograd.grad(told.loss.total, student.sh)
         pulls[value] = float(pull.norm())
@@ -106,12 +106,12 @@ def test_it_goes_along_with_its_primitives_into_files_and_back(tmp_path):
     student.photographed.fill_(True)
     steps = learn(student, Progress(SceneTeacher(source, shots=4), 2, 16), steps=30)
     for _ in steps:
-        assert len(confidence(student)) == len(student.means)
+        assert len(progress_of(student)) == len(student.means)
     files.save(student, tmp_path / "student.ply")
     back = files.load(tmp_path / "student.ply")
     assert isinstance(back, Gaussians)
-    assert torch.equal(confidence(back), confidence(student)) and confidence(back).std() > 0
-    assert b"property float confidence" in (tmp_path / "student.ply").read_bytes()
+    assert torch.equal(progress_of(back), progress_of(student)) and progress_of(back).std() > 0
+    assert b"property float progress" in (tmp_path / "student.ply").read_bytes()
 
 
 def test_only_primitives_have_a_progress_each():
