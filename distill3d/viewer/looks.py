@@ -18,6 +18,7 @@ from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.sh import rgb_from_degree_0
 from distill3d.viewer.frames import Frame, ramp
+from distill3d.viewer.properties import columns_of
 from distill3d.viewer.protocol import Fact, Picked, Scores, Vector
 
 EQUAL = 1e-12
@@ -88,7 +89,7 @@ def _primitive(
 
 
 def _of_primitive(scene: Primitives, chosen: int) -> tuple[Fact, ...]:
-    columns = {name: values for name, values in scene.extra.named_buffers() if values.ndim == 1}
+    columns = columns_of(scene)
     return (
         Fact("primitive", str(chosen)),
         Fact("centre", _numbers(scene.means[chosen])),
