@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill3d import files
-from distill3d.conversions.centred import centred, put_back
 from distill3d.errors import given_by_user
 from distill3d.scene import Scene
 from distill3d.viewer.meaning import Meaning, meaning_of
@@ -25,6 +24,8 @@ class Original:
     @classmethod
     def open(cls, path: Path) -> Original:
         """The scene in a file or a run's folder. Raises UserError if it cannot be shown."""
+        from distill3d.conversions.centred import centred
+
         given = files.load(path)
         with given_by_user():
             centre = centred(given)
@@ -32,4 +33,6 @@ class Original:
 
     def beside(self, result: Scene) -> Scene:
         """The result of the conversion, which lies where its source was given, to where `centre` lies."""
+        from distill3d.conversions.centred import put_back
+
         return put_back(result, self.centre, self.given)
