@@ -13,12 +13,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d import plugins
+from distill3d.data.photographs import Photographs
 from distill3d.errors import UserError
 from distill3d.guidance import against_other_views, rescaled
 from distill3d.moment import Moment
 from distill3d.noised import Noised
 from distill3d.prior import Condition, Prior, guided, told_and_null
 from distill3d.rendering import Rendering
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Photographs that a scene is to look like from their own cameras, and how much that counts."""
+
+    photographs: Photographs
+    weight: float
 
 
 @dataclass
@@ -82,6 +91,10 @@ class Objective:
 
     def penalty(self, pictures: Float[Tensor, "B H W 3"], condition: Condition) -> Tensor | None:
         """A loss on the pictures themselves, beside the gradient; here none."""
+        return None
+
+    def photographs(self) -> Taken | None:
+        """Photographs that say something beside the gradient, if the method is given any; here none."""
         return None
 
     def learn(self, rendering: Rendering, prior: Prior, condition: Condition, moment: Moment) -> None:

@@ -75,6 +75,15 @@ def keywords(path: Path, *methods: str) -> list[Flag]:
     return [source.flag(a.arg, a.annotation, d) for a, d in arguments if a.arg not in NOT_FLAGS]
 
 
+def class_constant(path: Path, name: str) -> Any:
+    """The literal that the class of a kind's file gives `name`; None if it gives none."""
+    source = _Source.read(path)
+    for statement in _class(path).body:
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name:
+            return None if statement.value is None else source.constant(statement.value)
+    return None
+
+
 def presets(path: Path, otherwise: Path) -> dict[str, dict[str, Any]]:
     """The PRESETS that a kind's file has, or else those of the file `otherwise`."""
     source = _Source.read(path)

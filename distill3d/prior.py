@@ -18,17 +18,20 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.errors import UserError
 from distill3d.rendering import Rendering
+from distill3d.visual_prompt import VisualPrompt
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a prior is told about pictures [B]: words, and how they were taken."""
+    """What a prior is told about pictures [B]: words, pictures of the object, and how they were taken."""
 
     prompt: str | None
     """None is the null prompt of classifier-free guidance."""
     cameras: Cameras | None = None
     background: Float[Tensor, "B 3"] | None = None
     """The colour behind the object, for priors that know one."""
+    visual: VisualPrompt | None = None
+    """Pictures of the object itself, for priors that can be shown some."""
 
     def __getitem__(self, rows: Tensor) -> Condition:
         """The condition of some of the pictures."""
@@ -46,11 +49,16 @@ class Condition:
         return [(group == g).nonzero()[:, 0] for g in range(int(group.max()) + 1)]
 
     def without_prompt(self) -> Condition:
-        return replace(self, prompt=None)
+        """The null prompt, in which nothing is shown either."""
+        return replace(self, prompt=None, visual=None)
 
     def saying(self, prompt: str | None) -> Condition:
         """The same pictures with other words, such as a negative prompt."""
         return replace(self, prompt=prompt)
+
+    def showing(self, visual: VisualPrompt | None) -> Condition:
+        """The same words beside pictures of the object, or beside none."""
+        return replace(self, visual=visual)
 
     def without_cameras(self) -> Condition:
         """Pictures from nobody knows where."""
@@ -81,6 +89,13 @@ class Prior:
     def condition(self, prompt: str, cameras: Cameras, background: Float[Tensor, "B 3"]) -> Condition:
         """What `noise` needs to know of pictures of `prompt` by `cameras`, in front of `background`."""
         return Condition(prompt, cameras, background)
+
+    def check_visual(self, visual: VisualPrompt) -> None:
+        """Raise a `UserError` unless the prior can be shown these pictures; asked before a run is begun."""
+        raise UserError(
+            f"{type(self).__name__.lower()} reads words only and cannot be shown a picture; use --prior "
+            "exact, or a Stable Diffusion model with --prior.ip-adapter"
+        )
 
     def of_normals(self) -> Prior:
         """The prior of pictures that show normals as colours (see unpainted.py); a network is shown them
@@ -154,9 +169,9 @@ class Prior:
 
 
 def _same(question: Question) -> tuple[object, ...]:
-    """Equal for questions about the very same tensors with the same words."""
+    """Equal for questions about the very same tensors with the same words and pictures."""
     c = question.condition
-    return (c.prompt, *map(id, (question.noisy, question.t, c.cameras, c.background)))
+    return (c.prompt, *map(id, (question.noisy, question.t, c.cameras, c.background, c.visual)))
 
 
 def per_picture(values: Float[Tensor, "B"], pictures: Float[Tensor, "B ..."]) -> Tensor:

@@ -4,7 +4,8 @@ The formulas are those at the head of each method's file; the costs are counted 
 settings of its paper. What was measured comes from the files of benchmarks in docs/measured, where they are:
 
     METHODS=$(cd distill3d/objectives && ls [a-z]*.py | sed s/.py// | paste -sd,)
-    distill3d bench modes --methods $METHODS --out docs/measured
+    PLANE=$(echo $METHODS | sed 's/,jsd_joint//; s/,reward//')    # views and judges are of pictures
+    distill3d bench modes --methods $PLANE --out docs/measured
     distill3d bench janus --methods $METHODS --seeds 16 --jobs 2 --out docs/measured
     distill3d bench objectives --json docs/measured/objectives.json
 """
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 
 from distill3d import plugins
+from distill3d.bench.modes import objective as in_the_plane
 from distill3d.camera import turntable
 from distill3d.moment import Moment
 from distill3d.objective import Objective, Variational
@@ -67,6 +69,9 @@ CHOICE = """
 - **For a direction without randomness**: `ism`, `csm` and `sdi` invert instead of drawing noise, at a few
   evaluations more; `cds` keeps one noise for the whole run.
 - **When prompt and looks pull apart**: `bsd` never works against either.
+- **When there is a picture of the object**: `csm --method.picture FILE` shows it to the prior beside the
+  words; `c_sds --method.views FOLDER` shows it a few with their cameras, which the scene then has to look
+  like. The closed world's prior recognises the object, a Stable Diffusion model needs an IP-Adapter.
 - **When there is another judge**: `reward` adds any differentiable one to any method.
 
 `--method NAME --help` lists the flags of each. The defaults suit the closed world; those for large priors
@@ -146,8 +151,15 @@ def _is_plain(trial: dict[str, Any], name: str) -> bool:
         return False
     if (trial.get("world", "ring"), trial.get("start", "everywhere")) != ("ring", "everywhere"):
         return False
-    plain = dataclasses.asdict(plugins.load("objectives", name, "method", "--help")())
-    return trial.get("objective") is None or trial["objective"] == json.loads(json.dumps(plain))
+    if "settings" in trial:
+        return trial["settings"] == _as_json(in_the_plane(name, trial["particles"]))
+    plain = plugins.load("objectives", name, "method", "--help")()
+    return trial.get("objective") is None or trial["objective"] == _as_json(plain)
+
+
+def _as_json(method: Objective) -> dict[str, Any]:
+    """The settings of a method as a file of results gives them back."""
+    return json.loads(json.dumps(dataclasses.asdict(method)))
 
 
 def _janus(outcomes: list[dict[str, Any]]) -> str:

@@ -23,6 +23,8 @@ FLOORS = [
     ["survey", "regularisers"],
     ["fusion"],
     ["world", "data"],
+    # what a prior is shown comes from picture files and datasets
+    ["visual_prompt"],
     ["prior", "rig"],
     ["noised", "combine"],
     ["guidance"],

@@ -61,6 +61,7 @@ def _identities(runs: Runs) -> str:
 COLUMNS = (
     Column("Janus rate", _janus_rate, printed=True),
     Column("faces", lambda runs: _mean([r.faces for r in runs.reports]), printed=True),
+    Column("repeats", lambda runs: _mean([r.repeats for r in runs.reports])),
     Column("entropy", lambda runs: _mean([r.pose_entropy for r in runs.reports]), printed=True),
     Column("coherence", lambda runs: _mean([r.pose_coherence for r in runs.reports])),
     Column("PSNR dB", lambda runs: _mean([r.psnr for r in runs.reports]), printed=True),
@@ -74,9 +75,10 @@ COLUMNS = (
 )
 WIDTH = 21
 EXPLANATION = """\
-A consistent object has 1 face, pose entropy, variety and gain of ln 12 = 2.48, coherence 1, quality 0 and
-saturation 1. PSNR and IoU are to the truth that fits best, over identities and rotations. Brackets hold 95 %
-intervals: Wilson's of rates, Student's of means.
+Janus: two faces or more, or another side that is shown twice. A consistent object has 1 face and 1 repeat
+(of the side that is shown most often), pose entropy, variety and gain of ln 12 = 2.48, coherence 1, quality
+0 and saturation 1. PSNR and IoU are to the truth that fits best, over identities and rotations. Brackets
+hold 95 % intervals: Wilson's of rates, Student's of means.
 """
 
 

@@ -1,25 +1,39 @@
-"""What a table is made of in words: `esd=0.5`, `vsd+fake=own`, `leak=0.8+bias=0.5`, and lists of them."""
+"""What a table is made of in words: `esd=0.5`, `vsd+fake=own`, `leak=0.8+bias=0.5`, and lists of them.
+
+Two numbers have a colon between them: `sds+t_first=0.02:0.98`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill3d import plugins
 from distill3d.errors import UserError, unknown
 from distill3d.objective import Objective
 from distill3d.priors.exact import Exact
+from distill3d.recipe import NO_JANUS, STEPS
 
 HELP = "distill3d generate --help"
+
+
+def _pair(text: str) -> tuple[float, float]:
+    low, high = text.split(":")
+    return float(low), float(high)
+
+
 TRUTHS = {"true": True, "false": False}
+PAIR = tuple[float, float]
 READERS = {
     int: int,
     float: float,
     float | None: float,
     str: str,
     bool: lambda text: TRUTHS[text.lower()],
+    PAIR: _pair,
+    PAIR | None: _pair,
 }
 """How the value of an option is read, by the type of its field."""
 
@@ -30,11 +44,29 @@ def words(text: str) -> list[str]:
 
 
 def objective(label: str) -> Objective:
-    """A fresh method from its name and options: `vsd+fake=own`; `esd=0.5` is short for `esd+entropy=0.5`."""
+    """A fresh method from its name and options: `vsd+fake=own`; `esd=0.5` is short for `esd+entropy=0.5`.
+
+    `no-janus` is the method of that preset.
+    """
+    if label == "no-janus":
+        return _preset(NO_JANUS)
     name, *options = label.split("+")
     name, short, entropy = name.partition("=")
     kind = plugins.load("objectives", name, "method", HELP)
     return kind(**_settings(kind, [f"entropy={entropy}", *options] if short else options, label))
+
+
+def _preset(flags: Mapping[str, Any]) -> Objective:
+    """A method from its flags, as `generate --preset` gives them."""
+    settings = {
+        name.removeprefix("method."): value for name, value in flags.items() if name.startswith("method.")
+    }
+    return plugins.load("objectives", flags["method"], "method", HELP)(**settings)
+
+
+def steps(label: str, usual: int) -> int:
+    """How many steps a method takes where `usual` are asked for: `no-janus` takes as many more as it does."""
+    return usual * NO_JANUS["steps"] // STEPS if label == "no-janus" else usual
 
 
 def prior(label: str) -> Exact:

@@ -48,6 +48,8 @@ class Trial:
     views: int = VIEWS
     size: int = SIZE
     scene: str = SCENE
+    resolution: int = 64
+    """Voxels a side when the solids are compared."""
 
     def record(self) -> Record:
         """All that the outcome depends on, as plain values."""
@@ -106,7 +108,9 @@ def _measured(student: Scene, trial: Trial, seconds: float) -> Outcome:
     def render(cameras: Cameras) -> Rendering:
         return student.render(cameras, want=("rgb", "alpha", "depth"))
 
-    report = measure(render, describe(trial.prompt), candidates=known, size=trial.size)
+    report = measure(
+        render, describe(trial.prompt), candidates=known, size=trial.size, resolution=trial.resolution
+    )
     seen = look(
         render,
         known,

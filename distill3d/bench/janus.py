@@ -22,6 +22,7 @@ from distill3d.world.kinds import kinds
 from distill3d.world.metrics import FRAMES
 
 QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE = "sds,vsd+fake=own,esd=0.5,esd", 4, 64
+QUICK_RESOLUTION = 40
 
 
 class Case(NamedTuple):
@@ -40,24 +41,28 @@ Measured = dict[tuple[Case, str], Runs]
 class Janus(Benchmark):
     """Janus rates of methods whose prior prefers fronts, with 95 % intervals over seeds."""
 
-    methods: Annotated[str, "with commas between them; esd=0.5 and vsd+fake=own are with options"] = "sds,esd"
+    methods: Annotated[
+        str, "with commas between them, such as esd=0.5, vsd+fake=own and the preset no-janus"
+    ] = "sds,esd"
     prompts: Annotated[str, "what to make, with commas between; its kind needs a front"] = "a red robot"
     settings: Annotated[str, "of the prior, with commas between them: leak=0.8,leak=0.4+bias=0.5"] = (
         "leak=0.8"
     )
     scenes: Annotated[str, "kinds of scene, with commas between them: gaussians,voxels"] = SCENE
     seeds: Annotated[int, "runs for each method on each object"] = 8
-    steps: Annotated[int, "steps of each run"] = STEPS
+    steps: Annotated[int, "steps of each run; no-janus takes twice as many"] = STEPS
     views: Annotated[int, "pictures for each step"] = VIEWS
     size: Annotated[int, "side of the pictures in pixels"] = SIZE
-    quick: Annotated[bool, "four methods, four seeds and pictures of 64 px"] = False
+    resolution: Annotated[int, "voxels a side for the IoU, on which much of the time goes"] = 64
+    quick: Annotated[bool, "four methods, four seeds, pictures of 64 px and 40 voxels a side"] = False
     out: Annotated[Path | None, "folder for janus.json, .md and .png; a later run goes on"] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.quick:
             self.methods, self.seeds, self.size = QUICK_METHODS, QUICK_SEEDS, QUICK_SIZE
-        for name in ("seeds", "steps", "views", "size"):
+            self.resolution = QUICK_RESOLUTION
+        for name in ("seeds", "steps", "views", "size", "resolution"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1")
         for prompt in _labels.words(self.prompts):
@@ -108,10 +113,11 @@ class Janus(Benchmark):
             seed,
             _labels.objective(method),
             _labels.prior(case.setting),
-            steps=self.steps,
+            steps=_labels.steps(method, self.steps),
             views=self.views,
             size=self.size,
             scene=case.scene,
+            resolution=self.resolution,
         )
 
     def _write(self, folder: Path, measured: Measured, pooled: Measured) -> None:

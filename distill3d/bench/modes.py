@@ -52,7 +52,7 @@ class Modes(Benchmark):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected a whole number of at least 1")
         for label in self._labels():
-            objective(label, self.particles)
+            objective(label, self.particles).check(_plane.Plane(WORLDS["ring"]()))
 
     def _labels(self) -> list[str]:
         return [label.strip() for label in self.methods.split(",")]

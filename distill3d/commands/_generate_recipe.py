@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from distill3d.scene import Scene
     from distill3d.studio import Pace
 
-DECIDED = ("method", "scene", "steps", "views", "size", "particles", "regularise")
+DECIDED = ("preset", "method", "scene", "steps", "views", "size", "particles", "regularise")
 """What flags of `generate` say and a recipe says itself."""
 
 
@@ -91,11 +91,6 @@ def main(argv: Sequence[str]) -> int:
                 f"--{name} is decided by --recipe {_flags.given(argv, 'recipe') or ''}".rstrip()
                 + "; leave out one of the two"
             )
-    if "--view" in argv:
-        raise UserError(
-            "--view follows one run and --recipe makes several; look at a stage with: distill3d view "
-            "RUN/1-field"
-        )
     return _Recipe(GRAMMAR, _resolve, _folder_name, _build, _finish).main(argv)
 
 
@@ -151,12 +146,16 @@ class _Recipe(Command):
         from distill3d.studio import Studio
 
         recipe = getattr(import_module(f"distill3d.recipes.{options.recipe}"), options.recipe)
-        stages = _Stages(options, run)
-        studio = Studio(options.prompt, parts.prior, options.seed, options.pace == "published", stages)
         try:
-            scene = recipe(studio)
-            about = stages.said(method=options.recipe, scene=type(scene).__name__.lower())
-            write_results(about, run, scene, parts.prior, stages.seconds)
+            with _live.looked_at(options, run) as onlooker:
+                stages = _Stages(options, run, onlooker)
+                studio = Studio(
+                    options.prompt, parts.prior, options.seed, options.pace == "published", stages
+                )
+                scene = recipe(studio)
+                about = stages.said(method=options.recipe, scene=type(scene).__name__.lower())
+                write_results(about, run, scene, parts.prior, stages.seconds)
+                onlooker.finished()
         except Stopped:
             raise
         except KeyboardInterrupt as interrupt:
@@ -170,6 +169,7 @@ class _Stages:
 
     options: Any
     run: Run
+    onlooker: _live.Onlooker
     done: int = 0
     steps: int = 0
     size: int = 0
@@ -184,7 +184,7 @@ class _Stages:
         from distill3d.wrapped import bare
 
         self.done, self.steps, self.size = self.done + 1, self.steps + pace.steps, pace.size
-        folder = self._folder(name, pace)
+        folder = self._folder(name, files.kind_of(bare(student)), pace)
         if folder.finished:
             student.load_state_dict(files.load(folder.folder).state_dict())
             self.seconds += folder.read_json("report.json")["seconds"]
@@ -196,18 +196,19 @@ class _Stages:
         about = SimpleNamespace(**{**vars(self.options), **dataclasses.asdict(pace), "seed": seed})
         one = _Stage(GRAMMAR, _resolve, _folder_name, _build, _finish, self.run)
         parts = Parts(student, Pictures(teacher, rig, pace.views, pace.size))
-        seconds = one._loop(about, folder, parts, checkpoint, _live.Nobody())
+        seconds = one._loop(about, folder, parts, checkpoint, self.onlooker)
         files.save(bare(student), folder.path("scene.safetensors"))
         folder.write_json("report.json", {"steps": pace.steps, "seconds": round(seconds, 2)})
         self.seconds += seconds
         return student
 
-    def _folder(self, name: str, pace: Pace) -> Run:
+    def _folder(self, name: str, kind: str, pace: Pace) -> Run:
         """The stage's own; what a run with other options has left there is removed."""
         from distill3d.runs import Run
 
         path = self.run.path(f"{self.done}-{name}")
-        about = {"command": f"stage of generate --recipe {self.options.recipe}", **dataclasses.asdict(pace)}
+        command = f"stage of generate --recipe {self.options.recipe}"
+        about: dict[str, Any] = {"command": command, "scene": kind, **dataclasses.asdict(pace)}
         about["options"] = _options.to_run(self.options)
         if (path / "run.json").exists() and Run(path).read_json("run.json") == json.loads(json.dumps(about)):
             return Run(path)

@@ -25,6 +25,10 @@ LOOK_EVERY_S = 0.1
 class Onlooker(Protocol):
     """Told how a run goes."""
 
+    def begin(self, run: Run, steps: int, done: int) -> None:
+        """A run, or a stage of one with a folder of its own, goes on to `steps` after the first `done`."""
+        ...
+
     def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
         """A step was taken. Returns once the next may begin; True if a page wants the run to stop."""
         ...
@@ -36,6 +40,9 @@ class Onlooker(Protocol):
 class Nobody:
     """Does not look."""
 
+    def begin(self, run: Run, steps: int, done: int) -> None:
+        """Look away."""
+
     def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
         return False
 
@@ -46,13 +53,16 @@ class Nobody:
 class Pages:
     """Pages in browsers, served by the viewer from this process."""
 
-    def __init__(self, run: Run, steps: int) -> None:
-        from distill3d.viewer.snapshots import Pace, Snapshots
-
-        self._snapshots, self._pace, self._steps = Snapshots(run.folder), Pace(), steps
+    def __init__(self) -> None:
         self._state: State = "training"
         self._sentence, self._stop = "", False
-        self._shown = -1
+
+    def begin(self, run: Run, steps: int, done: int) -> None:
+        """Keep snapshots in this folder; those of steps that will be taken again are forgotten."""
+        from distill3d.viewer.snapshots import Pace, Snapshots
+
+        self._snapshots, self._pace, self._steps, self._shown = Snapshots(run.folder), Pace(), steps, -1
+        self._snapshots.cut(done)
 
     def pulse(self) -> tuple[State, str]:
         """How the run fares, and why."""
@@ -99,18 +109,16 @@ class Pages:
 
 
 @contextmanager
-def looked_at(options: Any, run: Run, done: int) -> Iterator[Onlooker]:
-    """Inside, the run in its folder can be looked at as `options` say; `done` steps of it are."""
+def looked_at(options: Any, run: Run) -> Iterator[Onlooker]:
+    """Inside, the run in its folder can be looked at as `options` say."""
     if not options.view:
         yield Nobody()
         return
 
     from distill3d.viewer.server import Server
-    from distill3d.viewer.snapshots import Snapshots
     from distill3d.viewer.sources import set_live_stage
 
-    Snapshots(run.folder).cut(done)
-    pages = Pages(run, options.steps)
+    pages = Pages()
     keeper = set_live_stage(run.folder, pages.pulse, pages.control if options.control else None)
     with Server(keeper).running() as server:
         print(f"watch it at {server.url}", flush=True)

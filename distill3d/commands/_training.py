@@ -105,7 +105,7 @@ class Command:
 
     def _train(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> int:
         try:
-            with _live.looked_at(options, run, checkpoint.step if checkpoint else 0) as onlooker:
+            with _live.looked_at(options, run) as onlooker:
                 seconds = self._loop(options, run, parts, checkpoint, onlooker)
                 self.finish(options, run, parts, seconds)
                 onlooker.finished()
@@ -123,6 +123,7 @@ class Command:
         from distill3d.distill import Collapsed, learn
 
         done = checkpoint.step if checkpoint else 0
+        onlooker.begin(run, options.steps, done)
         before = seconds = checkpoint.seconds if checkpoint else 0.0
         steps = learn(
             parts.student,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill3d import plugins
-from distill3d.commands import _flags, _generate_recipe
+from distill3d.commands import _flags, _generate_preset, _generate_recipe
 from distill3d.commands._options import Grammar
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
@@ -33,6 +33,7 @@ class Options:
     prompt: _flags.Words = ""
     """What to make, in quotes: "a red robot"."""
     recipe: _generate_recipe.Recipe = ""
+    preset: _generate_preset.Preset = ""
     steps: int = STEPS
     """How often the scene is rendered and improved."""
     views: int = VIEWS
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     words = _with_model(argv)
     if _generate_recipe.meant(words):
         return _generate_recipe.main(words)
-    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(words)
+    return Command(GRAMMAR, _resolve, _folder_name, _build, _finish).main(_generate_preset.expanded(words))
 
 
 def _with_model(argv: Sequence[str]) -> list[str]:
@@ -103,6 +104,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d.particles import Particles, Repeated
     from distill3d.regularised import Regularise
     from distill3d.rig import Rig
+    from distill3d.teachers.photographed import beside_photographs
     from distill3d.teachers.score import Score
 
     kinds = {
@@ -122,7 +124,8 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             for scene in _scenes(kinds["scene"], options, checkpoint and checkpoint.state["student"])
         ]
     teacher = Score(prior, objective, options.prompt)
-    lesson = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    pictures = Pictures(teacher, Repeated(source, len(scenes)), options.views, options.size)
+    lesson = beside_photographs(pictures, objective)
     return Parts(scenes[0] if len(scenes) == 1 else Particles(scenes), lesson)
 
 

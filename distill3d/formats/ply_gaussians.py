@@ -74,7 +74,9 @@ def write(state: dict[str, Tensor]) -> bytes:
         raise UserError(f"{count} Gaussians; a PLY holds at most {MAX_COUNT}, so prune the scene first")
     columns = dict.fromkeys(NORMAL, np.zeros(count, np.float32)) | _columns(learned)
     columns |= {
-        n.removeprefix(EXTRA): v.detach().cpu().numpy() for n, v in state.items() if n.startswith(EXTRA)
+        name.removeprefix(EXTRA): _held(values.detach().cpu().numpy())
+        for name, values in state.items()
+        if name.startswith(EXTRA)
     }
     names = [*POSITION, *NORMAL, *(name for name in columns if name not in {*POSITION, *NORMAL})]
     row = np.dtype([(name, columns[name].dtype.newbyteorder("<")) for name in names])
@@ -83,6 +85,11 @@ def write(state: dict[str, Tensor]) -> bytes:
         for name in names:
             table[name][rows] = columns[name][rows]
     return b"".join([_header(count, row, _ply_notes.lines(state)), table.data])
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """Numbers in a type that the format has: whole ones of 64 bits become doubles."""
+    return values if values.dtype.str[1:] in TYPE_NAMES else values.astype(np.float64)
 
 
 def _columns(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.errors import UserError
+from distill3d.priors import _ip_adapter
+from distill3d.priors._ip_adapter import IPAdapter
 
 MOVED = {
     "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -41,6 +43,8 @@ class LatentDiffusion:
     """α of each training step, in double precision."""
     parametrisation: str
     """What the U-Net says: the noise (epsilon), v = α ε - σ x (v_prediction) or the picture (sample)."""
+    ip_adapter: IPAdapter | None = None
+    """How the U-Net is shown pictures, if it has been taught to."""
 
     @property
     def pixels(self) -> int:
@@ -54,23 +58,34 @@ class LatentDiffusion:
         return 2 ** (len(config.block_out_channels) - 1)
 
 
-def load(model: str, layout: str | None, *, precision: torch.dtype, device: torch.device) -> LatentDiffusion:
+def load(
+    model: str,
+    layout: str | None,
+    ip_adapter: str | None,
+    *,
+    precision: torch.dtype,
+    device: torch.device,
+) -> LatentDiffusion:
     """The model `model`: a hub id, a folder in diffusers' layout or a .safetensors file.
 
     layout: for a single file, a hub id or a folder with the tokenizer and configuration of a like model; None
-    for those of the model that diffusers recognises in the file. The U-Net and the text encoder compute in
-    `precision`, the autoencoder always in float32, because half of it loses the small gradients through it.
+    for those of the model that diffusers recognises in the file. ip_adapter: see _ip_adapter.put_on. The
+    U-Net and the text encoder compute in `precision`, the autoencoder always in float32, because half of it
+    loses the small gradients through it.
 
     Raises UserError.
     """
     parts = _parts(model, layout, precision)
     _check(model, parts)
-    networks = ("unet", "vae", "text_encoder")
+    networks = {
+        name: parts[name].to(device).eval().requires_grad_(False) for name in ("unet", "vae", "text_encoder")
+    }
     return LatentDiffusion(
-        **{name: parts[name].to(device).eval().requires_grad_(False) for name in networks},
+        **networks,
         tokenizer=parts["tokenizer"],
         alphas=parts["scheduler"].alphas_cumprod.double().sqrt(),
         parametrisation=parts["scheduler"].config.prediction_type,
+        ip_adapter=None if ip_adapter is None else _ip_adapter.put_on(networks["unet"], ip_adapter),
     )
 
 

@@ -8,6 +8,9 @@ View words restrict the mixture to renders from like directions. Two dials make 
     π(camera)        = (1 - bias) uniform + bias (von Mises around the front)
     π(camera | view) = (1 - leak) π restricted to the view + leak π restricted to the front at that elevation
 
+A picture of the object, beside its words, says which instance it is: π is multiplied by p(instance | picture)
+(see _recognition.py).
+
 A render c = 2 (rgb + (1 - a) b) - 1 is linear in the background b, so one bank serves every background.
 
 What noise can hide in a picture depends on how many pixels it has. Pictures are therefore scaled to the
@@ -29,8 +32,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from distill3d.camera import Cameras, azimuth_elevation, orbit
+from distill3d.errors import UserError
 from distill3d.mixture import logits, shrink
 from distill3d.prior import Condition, Prior, noise_from_clean
+from distill3d.priors._recognition import log_identities
+from distill3d.visual_prompt import VisualPrompt
 from distill3d.world.bank import (
     VIEWS_OF_EVERYTHING,
     Bank,
@@ -58,11 +64,16 @@ class Exact(Prior):
     view_deg: Annotated[float, "how far, in degrees, a view word reaches around the camera"] = 30.0
     view_prompts: Annotated[bool, "whether the prompt gets a view word from the camera"] = True
     spread: Annotated[float, "standard deviation of a pixel around its render, in [-1, 1] units"] = 0.02
+    tolerance: Annotated[float, "the same of a picture that the prior is shown, which says what is meant"] = (
+        0.1
+    )
 
     def __post_init__(self) -> None:
         for name in ("leak", "bias"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name):g}; expected a number from 0 to 1")
+        if self.tolerance <= 0:
+            raise ValueError(f"prior.tolerance is {self.tolerance:g}; expected a number over 0")
         for name in ("instances", "stations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"prior.{name} is {getattr(self, name)}; expected a whole number from 1")
@@ -72,6 +83,15 @@ class Exact(Prior):
         """Unknown words in `prompt` are refused here, before any work is done."""
         describe(prompt)
         return Condition(prompt, cameras, background)
+
+    def check_visual(self, visual: VisualPrompt) -> None:
+        """A picture by an unknown camera is compared with the world's renders, which are square."""
+        height, width = visual.rgb.shape[1:3]
+        if visual.cameras is None and width != height:
+            raise UserError(
+                f"the picture of the object is {width} x {height} pixels; {type(self).__name__.lower()} "
+                "expects a square one, with the object as large in it as in those of distill3d render"
+            )
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B H W 3"]:
         """Pictures in [-1, 1], scaled to the energy of 16 x 16 pixels."""
@@ -101,12 +121,12 @@ class Exact(Prior):
 
         The instance is what they share: with E_bi the evidence for instance i in picture b, a render k of i
         has r_bk = softmax_i(Σ_b E_bi) · its share in E_bi. `leak` and `bias` are failings of one view alone;
-        a prior of many views knows its cameras, and has none.
+        a prior of many views knows its cameras, and has none. What it is shown counts once for all.
         """
-        seen = self._sound._compared(noisy, t, condition)
+        seen = self._sound._compared(noisy, t, condition.showing(None))
         by_instance = seen.logits.unflatten(1, (-1, seen.pictures.stations))
         evidence = torch.logsumexp(by_instance, -1)
-        instance = torch.softmax(evidence.sum(0), -1)
+        instance = torch.softmax(evidence.sum(0) + self._log_identities(condition), -1)
         r = instance[:, None] * torch.softmax(by_instance, -1)
         return self._noise(noisy, t, seen, r.flatten(1))
 
@@ -150,7 +170,7 @@ class Exact(Prior):
         of_renders = logits(
             pictures.overlaps(noisy, background),
             pictures.squares(background),
-            self._log_weights(pictures.bank, condition),
+            self._log_weights(pictures.bank, condition) + self._log_shown(pictures.bank, condition),
             alpha,
             variance,
         )
@@ -158,6 +178,17 @@ class Exact(Prior):
 
     def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
         return _pictures_of(prompt, self.instances, self.stations, width, height, self._shown)
+
+    def _log_shown(self, bank: Bank, condition: Condition) -> Float[Tensor, " K"]:
+        """Log p(instance | what is shown) of every render."""
+        of_instances = self._log_identities(condition)
+        return of_instances.repeat_interleave(len(bank.rgba) // len(of_instances))
+
+    def _log_identities(self, condition: Condition) -> Float[Tensor, " I"]:
+        """Log p(instance | what is shown); one number for all where nothing is."""
+        if condition.visual is None or condition.prompt is None:
+            return torch.zeros(1)
+        return log_identities(condition.visual, condition.prompt, self.instances, self.tolerance)
 
     def _log_weights(self, bank: Bank, condition: Condition) -> Float[Tensor, "#B K"]:
         """Log π of every render of the bank, for each picture asked about."""

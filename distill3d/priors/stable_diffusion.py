@@ -26,6 +26,7 @@ from distill3d.errors import UserError
 from distill3d.prior import Condition, Prior, Question, noise_from_clean, per_picture
 from distill3d.priors import _latent_diffusion
 from distill3d.priors._latent_diffusion import LatentDiffusion
+from distill3d.visual_prompt import VisualPrompt
 from distill3d.world.views import VIEWS, view_word
 
 ENCODED_AT_ONCE = 8  # pictures
@@ -40,6 +41,9 @@ class StableDiffusion(Prior):
     )
     layout: Annotated[
         str | None, "for a single file: hub id or folder with the tokenizer of a like model"
+    ] = None
+    ip_adapter: Annotated[
+        str | None, "file or folder of an IP-Adapter, through which the model is shown pictures"
     ] = None
     view_prompts: Annotated[bool, "whether the prompt gets a view word from the camera"] = True
     negative_prompt: Annotated[str | None, "words for bad pictures, for methods that use them"] = (
@@ -72,6 +76,7 @@ class StableDiffusion(Prior):
         found = _latent_diffusion.load(
             self.model,
             self.layout,
+            self.ip_adapter,
             precision=getattr(torch, self.precision),
             device=torch.device(self.device),
         )
@@ -89,6 +94,14 @@ class StableDiffusion(Prior):
         for text in set(self._texts(condition, len(cameras))):
             self._embedding(text)
         return condition
+
+    def check_visual(self, visual: VisualPrompt) -> None:
+        """A model sees pictures through an adapter alone."""
+        if self.models.ip_adapter is None:
+            raise UserError(
+                f'"{self.model}" is shown pictures through an IP-Adapter and has none; get one by `hf '
+                "download h94/IP-Adapter` and give its file as --prior.ip-adapter"
+            )
 
     def encode(self, rgb: Float[Tensor, "B H W 3"]) -> Float[Tensor, "B h w C"]:
         """Latents, the mean of what the autoencoder says; gradients go back through it to the pictures."""
@@ -119,7 +132,8 @@ class StableDiffusion(Prior):
         noisy = torch.cat([q.noisy for q in questions])
         t = torch.cat([q.t for q in questions])
         texts = [text for q in questions for text in self._texts(q.condition, len(q.noisy))]
-        said = self._ask(self.models.unet, noisy, t, texts)
+        shown = [q.condition.visual for q in questions for _ in q.noisy]
+        said = self._ask(self.models.unet, noisy, t, texts, shown)
         return list(said.split([len(q.noisy) for q in questions]))
 
     def adapter(self, rank: int) -> nn.Module:
@@ -140,7 +154,8 @@ class StableDiffusion(Prior):
         self, unet: nn.Module, noisy: Tensor, t: Tensor, condition: Condition, **told: Tensor
     ) -> Tensor:
         """As `_ask`, with the prompt as it is: a network that is told the camera needs no view word."""
-        return self._ask(unet, noisy, t, [condition.prompt or ""] * len(noisy), **told)
+        count = len(noisy)
+        return self._ask(unet, noisy, t, [condition.prompt or ""] * count, [condition.visual] * count, **told)
 
     def _ask(
         self,
@@ -148,6 +163,7 @@ class StableDiffusion(Prior):
         noisy: Float[Tensor, "B h w C"],
         t: Tensor,
         texts: Sequence[str],
+        shown: Sequence[VisualPrompt | None],
         **told: Tensor,
     ) -> Float[Tensor, "B h w C"]:
         """ε from what a U-Net of this model's kind says; everything comes and goes as `noisy` does."""
@@ -158,6 +174,7 @@ class StableDiffusion(Prior):
             noisy.movedim(-1, 1).to(self.device, dtype),
             steps.to(self.device),
             encoder_hidden_states=words,
+            **self._embedded_pictures(shown),
             **told,
         )
         said = said.sample.movedim(1, -1).to(noisy)
@@ -167,6 +184,16 @@ class StableDiffusion(Prior):
         if self.models.parametrisation == "sample":
             return noise_from_clean(said, noisy, alpha, sigma)
         return said
+
+    def _embedded_pictures(self, shown: Sequence[VisualPrompt | None]) -> dict[str, Any]:
+        """What a U-Net with an adapter is told about each picture beside words; nothing, without one."""
+        for visual in {*shown} - {None}:
+            self.check_visual(visual)  # pyright: ignore[reportArgumentType]
+        adapter = self.models.ip_adapter
+        if adapter is None:
+            return {}
+        embeddings = torch.stack([adapter.embedding(visual) for visual in shown])
+        return {"added_cond_kwargs": {"image_embeds": [embeddings[:, None]]}}
 
     def _texts(self, condition: Condition, count: int) -> list[str]:
         """What the model is told about each picture."""

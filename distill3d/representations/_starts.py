@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -56,6 +55,8 @@ def points(
 
 def spacing(means: Float[Tensor, "N 3"]) -> Float[Tensor, " N"]:
     """Mean distance of each point to the three nearest others, or to all where they are fewer."""
+    from scipy.spatial import KDTree  # which takes a while, and who opens a scene does not start one
+
     if len(means) < 2:
         return torch.full((len(means),), 0.1)
     nearest = min(NEIGHBOURS, len(means) - 1)

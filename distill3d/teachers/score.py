@@ -39,14 +39,15 @@ class Score:
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
         background = self._background(len(cameras), moment)
         condition = self.prior.condition(self.prompt, cameras, background)
-        x = self.prior.show(rendering, condition)
+        pictures = rendering.over(background)
+        x = self.prior.encode(pictures)
         with torch.no_grad():
             self.objective.learn(rendering, self.prior, condition, moment)
             g = self.objective.gradient(x.detach(), self.prior, condition, moment)
             g = self._limited(g, moment)
         parts = {"gradient": g.square().mean().sqrt(), "alpha": rendering.alpha.mean()}
         total = descend(x, g) / len(x)
-        penalty = self.objective.penalty(rendering.over(background), condition)
+        penalty = self.objective.penalty(pictures, condition)
         return Loss(total, parts) if penalty is None else Loss(total + penalty, {**parts, "penalty": penalty})
 
     def _limited(self, g: Float[Tensor, "B ..."], moment: Moment) -> Float[Tensor, "B ..."]:

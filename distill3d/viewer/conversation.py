@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -67,7 +68,7 @@ class Conversation:
         self, socket: WebSocket, stage: Stage, renderer: Executor, speed: Speed, orders: Orders
     ) -> None:
         self._socket, self._stage, self._renderer, self._orders = socket, stage, renderer, orders
-        self._speed = speed
+        self._speed, self._let_in = speed, False
         self._frames: OrderedDict[tuple[int, int], Work] = OrderedDict()
         self._others: list[Any] = []
         self._wanted = asyncio.Event()
@@ -77,6 +78,7 @@ class Conversation:
         """From hello to goodbye."""
         if not await self._admitted(token):
             return
+        self._let_in = True
         welcome = self._stage.welcome(__version__)
         await self._say(welcome)
         parts = (self._listen(), self._work(), self._tell(welcome.layers))
@@ -91,6 +93,13 @@ class Conversation:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def part(self, sentence: str) -> None:
+        """Tell the page that the server ends, and why; one that was not let in learns nothing."""
+        if not self._let_in:
+            return
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page has gone first
+            await self._say(protocol.Goodbye(sentence))
 
     async def _admitted(self, token: str) -> bool:
         """Whether the first message is a hello with the token; if not, the page is told and let go."""

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from distill3d.errors import UserError
-from distill3d.scene import Scene
 from distill3d.viewer import protocol
-from distill3d.viewer.meaning import meaning_of
+from distill3d.viewer.meaning import Meaning, meaning_of
 from distill3d.viewer.photos import Photos
 from distill3d.viewer.showing import Showing, show
-from distill3d.viewer.snapshots import Snapshots
 from distill3d.viewer.stage import Entry, Shown, Stage
 from distill3d.viewer.watching import Standing
 
@@ -85,16 +83,16 @@ class Keeper:
         if at == shown.at:
             return
         shown.at = at
-        ready: tuple[Showing, int | None] = await self._in_thread(lambda: _ready(shown, path))
-        showing, step = ready
+        ready: tuple[Showing, int | None, Meaning | None]
+        ready = await self._in_thread(lambda: _ready(shown, path))
+        showing, step, meaning = ready
         psnr, ssim = shown.watched.measured() if step is None else (None, None)
         if shown.layer is None:
-            meaning = meaning_of(showing.scene)
             shown.layer = self.stage.add(Entry(shown.name, showing, psnr, ssim, number, step, meaning))
         else:
             entry = self.stage.entries[shown.layer]
             entry.psnr, entry.ssim = psnr, ssim
-            self.stage.exchange(shown.layer, showing, step)
+            self.stage.exchange(shown.layer, showing, step, meaning)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
@@ -104,9 +102,9 @@ def _wanted(shown: Shown) -> Path | None:
     """The file of the state that should be seen; None if there is none."""
     if shown.scrubbed is None:
         return shown.watched.newest()
-    return Snapshots(shown.watched.folder).paths().get(shown.scrubbed)
+    return shown.watched.at(shown.scrubbed)
 
 
-def _ready(shown: Shown, path: Path) -> tuple[Showing, int | None]:
-    opened: tuple[Scene, int | None] = shown.watched.open(path)
-    return show(opened[0]), opened[1]
+def _ready(shown: Shown, path: Path) -> tuple[Showing, int | None, Meaning | None]:
+    scene, step = shown.watched.open(path)
+    return show(scene), step, meaning_of(scene, path)

@@ -9,15 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.files import kind_of
 from distill3d.ops.mesh import rasterize
 from distill3d.ops.splat_lift import contributors
 from distill3d.ops.ssim import ssim
 from distill3d.representations._primitives import Primitives
 from distill3d.representations.gaussians import Gaussians
-from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.sh import rgb_from_degree_0
 from distill3d.viewer.frames import Frame, ramp
+from distill3d.viewer.properties import columns_of
 from distill3d.viewer.protocol import Fact, Picked, Scores, Vector
 
 EQUAL = 1e-12
@@ -81,14 +82,17 @@ def _primitive(
     if isinstance(scene, Primitives):
         chosen = int((scene.means - point).norm(dim=1).nan_to_num(torch.inf).argmin())
         return chosen, _of_primitive(scene, chosen)
-    if isinstance(scene, Mesh):
+    if kind_of(scene) == "mesh":
+        from distill3d.representations.mesh import Mesh
+
+        assert isinstance(scene, Mesh)
         face = int(rasterize(scene.vertices(), scene.faces, pixel).triangle[0, 0, 0])
         return (None, ()) if face < 0 else (face, (Fact("triangle", str(face)),))
     return None, ()
 
 
 def _of_primitive(scene: Primitives, chosen: int) -> tuple[Fact, ...]:
-    columns = {name: values for name, values in scene.extra.named_buffers() if values.ndim == 1}
+    columns = columns_of(scene)
     return (
         Fact("primitive", str(chosen)),
         Fact("centre", _numbers(scene.means[chosen])),

@@ -21,6 +21,8 @@ from distill3d.viewer.protocol import Property
 SHOWN_SHARE = 0.01
 """Of the values on either side, that the range to show leaves out."""
 MEANING = "meaning"
+MAPS = ("confidence", "reliability", "progress")
+"""Columns that say how far a primitive is to be trusted; they come before what follows from its shape."""
 FROM_FILE = "file: "
 """What names of columns begin with that a scene's file had beside what is rendered."""
 
@@ -84,9 +86,11 @@ def properties_of(scene: Scene, meaning: Meaning | None) -> tuple[Property, ...]
         return ()
     scalars = [Property(name, label, "scalar") for name, (label, _) in SCALARS_OF.items()]
     colours = [Property(name, label, "colour") for name, (label, _) in COLOURS_OF.items()]
-    columns = [Property(f"{FROM_FILE}{n}", f"{n}, from the file", "scalar") for n in _columns(scene)]
+    known = columns_of(scene)
+    maps = [Property(f"{FROM_FILE}{n}", n, "scalar") for n in MAPS if n in known]
+    others = [Property(f"{FROM_FILE}{n}", f"{n}, from the file", "scalar") for n in known if n not in MAPS]
     means = [] if meaning is None else [Property(MEANING, meaning.label, "colour")]
-    return (*colours, *means, *scalars, *columns)
+    return (*colours, *means, *maps, *scalars, *others)
 
 
 @torch.no_grad()
@@ -101,7 +105,7 @@ def array(scene: Scene, meaning: Meaning | None, name: str, *, layer: int, seq: 
         return _pack_colours(COLOURS_OF[name][1](scene), layer=layer, seq=seq)
     if name in SCALARS_OF:
         return pack(SCALARS_OF[name][1](scene), layer=layer, seq=seq)
-    return pack(_columns(scene)[name.removeprefix(FROM_FILE)].float(), layer=layer, seq=seq)
+    return pack(columns_of(scene)[name.removeprefix(FROM_FILE)].float(), layer=layer, seq=seq)
 
 
 def pack(values: Float[Tensor, " N"], *, layer: int, seq: int) -> bytes:
@@ -120,6 +124,7 @@ def _pack_colours(rgb: Float[Tensor, "N 3"], *, layer: int, seq: int) -> bytes:
     return wire.pack(header, to_bytes(rgb.nan_to_num(0.0)).numpy().tobytes())
 
 
-def _columns(scene: Primitives) -> dict[str, Tensor]:
+def columns_of(scene: Primitives) -> dict[str, Tensor]:
     """The columns of a scene's file that are a number for each primitive."""
-    return {name: values for name, values in scene.extra.named_buffers() if values.ndim == 1}
+    columns = {name: values.squeeze(-1) for name, values in scene.extra.named_buffers() if values.ndim <= 2}
+    return {name: values for name, values in columns.items() if values.shape == scene.means.shape[:1]}

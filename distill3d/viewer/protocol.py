@@ -27,7 +27,7 @@ A conversation:
     Scrub(run, step)                     Layers: the run's layer with another asset
     Control(run, action)                 Run, as soon as it has come about
     anything it cannot do                Problem with that seq
-    nothing                              Layers, Run, Metrics whenever these change
+    nothing                              Layers, Run, Metrics whenever these change; Goodbye before it ends
 
 `seq` is chosen by the page and grows. A newer RequestFrame for the same (pane, layer) replaces one that
 waits, and ends the refinement of one at work; the answers to requests that were replaced never come. One
@@ -52,7 +52,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever page and server of different versions would misunderstand each other."""
 
 MAX_SIDE_PX = 2048
@@ -260,7 +260,9 @@ class Welcome:
     layers: tuple[Layer, ...]
     frusta: tuple[Frustum, ...]
     compare: tuple[int, ...]
-    """Layers to set side by side from the start; empty for none."""
+    """Layers to set side by side as soon as all of them are there; empty for none."""
+    again: str
+    """The command that opens all this again; empty where none does."""
     type: Literal["welcome"] = "welcome"
 
 
@@ -270,6 +272,15 @@ class Layers:
 
     layers: tuple[Layer, ...]
     type: Literal["layers"] = "layers"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A stage of a run: the scene may be of another kind from here on, and the loss another loss."""
+
+    after: int
+    """The step after which it begins, counted from the beginning of the run."""
+    name: str
 
 
 @dataclass(frozen=True)
@@ -285,6 +296,8 @@ class Run:
     """Steps that Scrub knows."""
     sentence: str
     """Why it failed or stopped; empty otherwise."""
+    marks: tuple[Mark, ...]
+    """Its stages that have begun; empty for a run that has none."""
     type: Literal["run"] = "run"
 
 
@@ -353,7 +366,16 @@ class Problem:
     type: Literal["problem"] = "problem"
 
 
+@dataclass(frozen=True)
+class Goodbye:
+    """The server ends; the page keeps what it has drawn, and does not call again by itself."""
+
+    sentence: str
+    """What has happened."""
+    type: Literal["goodbye"] = "goodbye"
+
+
 FromPage = (
     Hello | RequestFrame | RequestDifference | RequestProperty | RequestQuery | RequestPick | Scrub | Control
 )
-FromServer = Welcome | Layers | Run | Metrics | Scores | Picked | Problem
+FromServer = Welcome | Layers | Run | Metrics | Scores | Picked | Problem | Goodbye

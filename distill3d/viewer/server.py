@@ -30,6 +30,7 @@ STATIC = Path(__file__).with_name("static")
 PAGE = {"/": ("index.html", "text/html"), "/app.js": ("app.js", "text/javascript")}
 MOST_PAGES = 16
 STARTED_WITHIN_S = 20.0
+GOODBYE_WITHIN_S = 1.0
 WARM_UP_PX = 16
 
 
@@ -47,7 +48,8 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self._renderer = ThreadPoolExecutor(1, "viewer-render")
         self._speed = Speed({})
-        self._talking = 0
+        self._talking: set[Conversation] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._uvicorn = self._configured()
         self._thread: threading.Thread | None = None
 
@@ -72,10 +74,24 @@ class Server:
             self._renderer.submit(self._warm_up)
             yield self
         finally:
+            self._say_goodbye()
             self._uvicorn.should_exit = True
             self._thread.join(10)
             self._renderer.shutdown(wait=False, cancel_futures=True)
             self._socket.close()
+
+    def _say_goodbye(self) -> None:
+        """Tell every page; one that does not listen is not waited for."""
+        if self._loop is None or not self._loop.is_running():
+            return
+
+        async def say() -> None:
+            words = [asyncio.create_task(page.part(self.stage.farewell)) for page in self._talking]
+            if words:
+                await asyncio.wait(words, timeout=GOODBYE_WITHIN_S)
+
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(say(), self._loop).result(2 * GOODBYE_WITHIN_S)
 
     def _warm_up(self) -> None:
         """Draw a few pixels of every scene while the browser opens: the first ones load what draws them."""
@@ -121,6 +137,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         keeping = asyncio.create_task(self._keeper.keep())
         try:
             yield
@@ -146,15 +163,15 @@ class Server:
 
     async def _talk(self, socket: WebSocket) -> None:
         await socket.accept()
-        if self._talking >= MOST_PAGES:
+        if len(self._talking) >= MOST_PAGES:
             await socket.close(protocol.TOO_MANY, "too many pages are open")
             return
-        self._talking += 1
+        conversation = Conversation(socket, self.stage, self._renderer, self._speed, self._keeper.order)
+        self._talking.add(conversation)
         try:
-            orders = self._keeper.order
-            await Conversation(socket, self.stage, self._renderer, self._speed, orders).hold(self.token)
+            await conversation.hold(self.token)
         finally:
-            self._talking -= 1
+            self._talking.remove(conversation)
 
 
 def _pages(static: Path) -> dict[str, bytes]:

@@ -10,10 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from distill3d import files
-from distill3d.formats import mesh as mesh_format
 from distill3d.formats import ply_gaussians
 from distill3d.representations._primitives import Primitives
-from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.viewer.protocol import Channel, Shown, Vector
 
@@ -48,7 +46,7 @@ def show(scene: Scene) -> Showing:
     """Prepare a scene for the page. Primitives that are not finite stay in their place, but invisible."""
     if isinstance(scene, Primitives):
         return _splats(scene)
-    if isinstance(scene, Mesh):
+    if files.kind_of(scene) == "mesh":
         return _mesh(scene)
     return Showing(
         scene,
@@ -93,7 +91,11 @@ def _splats(scene: Primitives) -> Showing:
     )
 
 
-def _mesh(scene: Mesh) -> Showing:
+def _mesh(scene: Scene) -> Showing:
+    from distill3d.formats import mesh as mesh_format  # with trimesh, which other kinds need not wait for
+    from distill3d.representations.mesh import Mesh
+
+    assert isinstance(scene, Mesh)
     vertices = scene.vertices()
     bad = ~vertices.isfinite().all(1)
     centre, radius = _extent(vertices[~bad])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from distill3d.viewer import protocol
-from distill3d.viewer.meaning import Meaning, meaning_of
+from distill3d.viewer.meaning import Meaning
 from distill3d.viewer.properties import properties_of
 from distill3d.viewer.protocol import Frustum, Layer, Problem, Run
 from distill3d.viewer.showing import Showing
@@ -51,8 +51,11 @@ class Shown:
 class Stage:
     """Layers, runs and frusta, and a number that grows with every change."""
 
-    def __init__(self, title: str, *, control: bool = False) -> None:
-        self.title, self.control = title, control
+    def __init__(self, title: str, *, control: bool = False, again: str = "") -> None:
+        """`again` is the command that opens all this again."""
+        self.title, self.control, self.again = title, control, again
+        self.farewell = "The viewer has been ended."
+        """What pages are told when the server goes."""
         self.entries: list[Entry] = []
         self.runs: list[Shown] = []
         self.frusta: tuple[Frustum, ...] = ()
@@ -74,10 +77,12 @@ class Stage:
         self._changed()
         return len(self.entries) - 1
 
-    def exchange(self, layer: int, showing: Showing, step: int | None) -> None:
-        """Show another state of a scene."""
+    def exchange(
+        self, layer: int, showing: Showing, step: int | None, meaning: Meaning | None = None
+    ) -> None:
+        """Show another state of a scene, which may be of another kind."""
         entry = self.entries[layer]
-        entry.showing, entry.step, entry.meaning = showing, step, meaning_of(showing.scene)
+        entry.showing, entry.step, entry.meaning = showing, step, meaning
         self._hand_out(entry)
         self._changed()
 
@@ -137,6 +142,7 @@ class Stage:
             self.layers,
             self.frusta,
             self.compare,
+            self.again,
         )
 
     def run(self, number: int) -> Run:
@@ -150,6 +156,7 @@ class Stage:
             standing.steps,
             standing.checkpoints,
             standing.sentence,
+            standing.marks,
         )
 
     def _hand_out(self, entry: Entry) -> None:

@@ -14,7 +14,8 @@ from distill3d import files, plugins
 from distill3d.errors import UserError
 from distill3d.runs import Run as Folder
 from distill3d.scene import Scene
-from distill3d.viewer.protocol import Metric, State
+from distill3d.viewer.copying import Original
+from distill3d.viewer.protocol import Mark, Metric, State
 from distill3d.viewer.snapshots import Snapshots
 
 QUIET_S = 60.0
@@ -36,6 +37,7 @@ class Standing:
     steps: int
     checkpoints: tuple[int, ...]
     sentence: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass
@@ -45,23 +47,27 @@ class Watched:
     folder: Path
     pulse: Pulse | None = None
     """Of a run of this process; how another one fares is told from its files."""
+    original: Original | None = None
+    """What a conversion has copied, if it is shown too; the copy then lies beside it."""
     lines: list[Metric] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
-    command: str = ""
-    """Which has begun the run."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What run.json says."""
     _read_to: int = 0
     _stride: int = 1
 
     def __post_init__(self) -> None:
-        content = Folder.open(self.folder).read_json("run.json")
-        options = content.get("options")
-        if not isinstance(options, dict):
+        self.about = Folder.open(self.folder).read_json("run.json")
+        if not isinstance(self.about.get("options"), dict):
             raise UserError(f"{self.folder}/run.json has no options; expected one that distill3d has written")
-        self.options, self.command = options, str(content.get("command", ""))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return self.about["options"]
 
     @property
     def steps(self) -> int:
-        steps = self.options.get("steps")
+        """Of the whole run; a stage of one says so beside its options, which are those of all stages."""
+        steps = self.about.get("steps", self.options.get("steps"))
         return steps if isinstance(steps, int) else 0
 
     def look(self) -> Standing:
@@ -72,6 +78,10 @@ class Watched:
         state, sentence = self.pulse() if self.pulse else (self._state(), "")
         step = self.lines[-1].step if self.lines else 0
         return Standing(state, step, self.steps, tuple(Snapshots(self.folder).paths()), sentence)
+
+    def at(self, step: int) -> Path | None:
+        """The file that shows the run as it was after a step; None if that was not kept."""
+        return Snapshots(self.folder).paths().get(step)
 
     def newest(self) -> Path | None:
         """The file that shows the run as it is; None if there is none yet."""
@@ -86,15 +96,22 @@ class Watched:
             checkpoint = Folder(self.folder).load_checkpoint()
             if checkpoint is None:
                 raise UserError(f"{path} is gone; look again")
-            named = str(self.options.get("scene", self.options.get("to")))
+            named = next((str(n) for n in self._named_kinds() if n), "")
             kind = plugins.load("representations", named, "kind of scene", "help")
             return kind.from_state(checkpoint.state["student"]), checkpoint.step
-        return files.load(path), int(path.stem) if path.stem.isdecimal() else None
+        scene = files.load(path)
+        if path.stem.isdecimal():
+            return scene, int(path.stem)
+        return self.original.beside(scene) if self.original else scene, None
+
+    def _named_kinds(self) -> tuple[Any, ...]:
+        """Where run.json says of which kind the scene is: of a stage, of most runs, of a conversion."""
+        return self.about.get("scene"), self.options.get("scene"), self.options.get("to")
 
     @property
     def source(self) -> Path | None:
         """The scene that a conversion has copied, if it is still where it was."""
-        named = self.options.get("source") if self.command == "convert" else None
+        named = self.options.get("source") if self.about.get("command") == "convert" else None
         return Path(named) if isinstance(named, str) and Path(named).exists() else None
 
     def measured(self) -> tuple[float | None, float | None]:
@@ -112,12 +129,15 @@ class Watched:
     def _state(self) -> State:
         if Folder(self.folder).finished:
             return "finished"
-        metrics = self.folder / "metrics.jsonl"
+        metrics = self._metrics()
         written = (metrics if metrics.exists() else self.folder).stat().st_mtime
         return "training" if time.time() - written < QUIET_S else "stopped"
 
+    def _metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
     def _read_metrics(self) -> None:
-        path = self.folder / "metrics.jsonl"
+        path = self._metrics()
         if not path.exists():
             return
         if path.stat().st_size < self._read_to:  # the run was resumed from an earlier step

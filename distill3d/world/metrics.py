@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -46,8 +47,10 @@ class Poses:
 
     faces: int
     """How many fronts the turntable shows (poses within 30 degrees); a good object has one."""
+    repeats: int
+    """How often the side that is shown most often is shown, be it the front or not; 1 for a good object."""
     janus: bool
-    """Two faces or more."""
+    """Two faces or more, or another side that is shown twice or more."""
     pose_coherence: float
     """|mean exp(i (seen pose - camera azimuth))|: 1 for a consistent object, however it is turned."""
     pose_entropy: float
@@ -68,6 +71,7 @@ class WorldReport:
     rotation_deg: float
     """How far that candidate is turned counter-clockwise seen from above, -180 to 180."""
     faces: int | None
+    repeats: int | None
     janus: bool | None
     pose_coherence: float | None
     pose_entropy: float | None
@@ -117,6 +121,7 @@ def measure(
         instance=best,
         rotation_deg=math.degrees(math.remainder(rotation_rad, 2 * math.pi)),
         faces=poses.faces if poses else None,
+        repeats=poses.repeats if poses else None,
         janus=poses.janus if poses else None,
         pose_coherence=poses.pose_coherence if poses else None,
         pose_entropy=poses.pose_entropy if poses else None,
@@ -167,47 +172,52 @@ def seen_poses(scene: Float[Tensor, "F D"], truth: Float[Tensor, "K F D"]) -> In
 def read_poses(seen: Int[Tensor, " F"]) -> Poses:
     """Poses from a turntable of F frames: frame i, at i / F turns, looks like the truth at `seen` / F.
 
-    Runs of front frames are counted around the circle, a long one as the faces that would fit in it. Gaps of
-    up to `LONGEST_GAP` frames are closed first and runs shorter than `SHORTEST_FACE` are dropped, so that
-    single misread pictures neither split a face nor make one.
+    A front that fills more of the circle than one should counts as the faces that would fit in it. A scene
+    may also show its back or a flank all around: so the runs of every side count, and a long one as two only
+    if it is twice as long as it should be, since some side is always shown a little too long.
     """
     step_rad = 2 * math.pi / len(seen)
     offset_rad = (seen - torch.arange(len(seen))) * step_rad
     coherence = torch.polar(torch.ones(len(seen)), offset_rad.float()).mean().abs().item()
     share = torch.bincount(seen * ENTROPY_BINS // len(seen), minlength=ENTROPY_BINS) / len(seen)
-    # the tolerance keeps frames at exactly 30 degrees, whatever the rounding of the cosine
-    front = (seen * step_rad).cos() >= math.cos(math.radians(FRONT_DEG)) - 1e-6
-    cleaned = _without_short_runs(~_without_short_runs(~front, LONGEST_GAP + 1), SHORTEST_FACE)
     honest = 2 * FRONT_DEG / 360 * len(seen)
-    faces = sum(max(1, round(length / honest)) for length in _runs(cleaned))
-    return Poses(faces, faces >= 2, coherence, torch.special.entr(share).sum().item())
+    faces = sum(max(1, round(length / honest)) for length in _shown(seen, 0))
+    repeats = max(
+        sum(max(1, int(length / (honest + 1))) for length in _shown(seen, side)) for side in range(len(seen))
+    )
+    entropy = torch.special.entr(share).sum().item()
+    return Poses(faces, repeats, repeats >= 2 or faces >= 2, coherence, entropy)
 
 
-def _without_short_runs(flags: Tensor, shortest: int) -> Tensor:
-    """A circle of flags in which runs of True shorter than `shortest` are switched off."""
-    if flags.all() or not flags.any():
-        return flags
-    start = int((~flags).nonzero()[0])
-    kept, run = flags.roll(-start), 0
-    for i in range(len(kept) + 1):
-        if i < len(kept) and kept[i]:
-            run += 1
-            continue
-        if 0 < run < shortest:
-            kept[i - run : i] = False
-        run = 0
-    return kept.roll(start)
+def _shown(seen: Int[Tensor, " F"], side: int) -> list[int]:
+    """How many frames in a row show the side around the pose `side`, run by run around the circle.
+
+    Gaps of up to `LONGEST_GAP` frames are closed first and runs shorter than `SHORTEST_FACE` are dropped, so
+    that single misread pictures neither split a face nor make one.
+    """
+    step_rad = 2 * math.pi / len(seen)
+    # the tolerance keeps frames at exactly 30 degrees, whatever the rounding of the cosine
+    shown = ((seen - side) * step_rad).cos() >= math.cos(math.radians(FRONT_DEG)) - 1e-6
+    closed = _without_short_runs(shown.tolist(), of=False, shortest=LONGEST_GAP + 1)
+    return [
+        length for flag, length in _runs(_without_short_runs(closed, of=True, shortest=SHORTEST_FACE)) if flag
+    ]
 
 
-def _runs(flags: Tensor) -> list[int]:
-    """The lengths of the runs of True around a circle."""
-    if flags.all():
-        return [len(flags)]
-    starts = (flags & ~flags.roll(1)).nonzero()[:, 0].tolist()
-    ends = (flags & ~flags.roll(-1)).nonzero()[:, 0].tolist()
-    if starts and ends[0] < starts[0]:  # the last run goes on over the seam
-        ends = [*ends[1:], ends[0] + len(flags)]
-    return [end - start + 1 for start, end in zip(starts, ends, strict=True)]
+def _without_short_runs(flags: list[bool], *, of: bool, shortest: int) -> list[bool]:
+    """A circle of flags, begun elsewhere, in which runs of `of` shorter than `shortest` are switched."""
+    runs = _runs(flags)
+    return [
+        flag if len(runs) == 1 or flag != of or length >= shortest else not of
+        for flag, length in runs
+        for _ in range(length)
+    ]
+
+
+def _runs(flags: list[bool]) -> list[tuple[bool, int]]:
+    """The runs of equal flags around a circle, and their lengths."""
+    start = next((i for i, flag in enumerate(flags) if flag != flags[i - 1]), 0)
+    return [(flag, len(list(run))) for flag, run in groupby(flags[start:] + flags[:start])]
 
 
 def _aligned(

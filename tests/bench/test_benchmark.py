@@ -34,6 +34,7 @@ def report(trial: Trial) -> WorldReport:
         instance=0,
         rotation_deg=0.0,
         faces=faces,
+        repeats=faces,
         janus=None if faces is None else faces > 1,
         pose_coherence=0.9,
         pose_entropy=2.0,

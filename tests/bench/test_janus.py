@@ -16,6 +16,7 @@ from distill3d.bench._trial import Outcome, Trial
 from distill3d.bench.janus import QUICK_SIZE, Janus
 from distill3d.errors import UserError
 from distill3d.objectives.esd import ESD
+from distill3d.objectives.sds import SDS
 from distill3d.objectives.vsd import VSD
 from tests.bench.test_benchmark import report
 
@@ -60,6 +61,10 @@ def test_labels_are_methods_and_priors_with_options() -> None:
     assert _labels.objective("esd=0.5") == ESD(entropy=0.5) == _labels.objective("esd+entropy=0.5")
     vsd = _labels.objective("vsd+fake=own+memory=16+guidance=2")
     assert isinstance(vsd, VSD) and (vsd.fake, vsd.memory, vsd.guidance) == ("own", 16, 2.0)
+    sds = _labels.objective("sds+t_first=0.02:0.98+clip=1:0.1")
+    assert sds == SDS(t_first=(0.02, 0.98), clip=(1.0, 0.1))
+    assert _labels.objective("no-janus") == ESD(t_first=(0.95, 0.99), t_last=(0.1, 0.3))
+    assert (_labels.steps("no-janus", 50), _labels.steps("esd", 50)) == (100, 50)
     prior = _labels.prior("leak=0.4+bias=1+instances=2+view_prompts=false")
     assert (prior.leak, prior.bias, prior.instances, prior.view_prompts) == (0.4, 1.0, 2, False)
     assert _labels.words("a, b,a") == ["a", "b"]
@@ -142,7 +147,7 @@ def test_runs_that_collapsed_are_counted_and_shown_as_nothing(
     monkeypatch.setattr(_trial, "run", lambda trial: Outcome(1.0, None, "it was empty"))
     lines = list(Janus(methods="sds", seeds=2, out=tmp_path / "all").lines())
     assert lines[3].endswith("all 2 runs collapsed: it was empty")
-    assert rows(tmp_path / "all")[2][4:] == ["–"] * 12 + ["2"]
+    assert rows(tmp_path / "all")[2][4:] == ["–"] * 13 + ["2"]
 
 
 def test_quick_is_four_methods_and_four_seeds_in_small(ran: list[Trial]) -> None:

@@ -127,6 +127,7 @@ def test_a_folder_holds_the_table_and_the_picture_and_is_not_measured_again(
         ({"methods": "esd=2"}, "--method.entropy is 2; expected a number from 0 to 1"),
         ({"seeds": 0}, "seeds is 0; expected a whole number of at least 1"),
         ({"jobs": 2}, "jobs is 2; expected 1"),
+        ({"methods": "sds,jsd_joint"}, "jsd_joint needs a prior of many views and plane knows single"),
     ],
 )
 def test_mistakes_are_sentences(wrong: dict[str, object], sentence: str) -> None:

@@ -123,6 +123,13 @@ def test_other_properties_come_back_in_their_own_types() -> None:
         assert after[name].dtype == value.dtype and torch.equal(after[name], value), name
 
 
+def test_numbers_of_a_type_that_the_format_has_not_are_written_as_doubles() -> None:
+    others = {"extra.id": torch.tensor([-5, 1 << 40, 3]), "extra.seen": torch.tensor([True, False, True])}
+    after = ply_gaussians.read(ply_gaussians.write(state(3, 1) | others))
+    for name, values in others.items():
+        assert after[name].dtype == torch.float64 and torch.equal(after[name], values.double()), name
+
+
 @pytest.mark.parametrize("suffix", [".ply", ".safetensors"])
 def test_a_scene_keeps_the_other_properties_of_its_file(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "a.ply").write_bytes(ply_gaussians.write(state(3, 4) | OTHERS))

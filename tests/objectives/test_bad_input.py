@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -157,6 +158,7 @@ def test_a_prompt_with_a_view_of_its_own_has_no_other_views_to_be_negative(promp
     Score(Exact(), SDS(perp_neg=1.0), "a red robot with a reviewed face")
 
 
+DOCS = Path(__file__).parents[2] / "docs"
 COMMAND = ["generate", "a red robot", "--steps", "2", "--size", "8", "--views", "1", "--picture-size", "16"]
 
 
@@ -174,6 +176,24 @@ COMMAND = ["generate", "a red robot", "--steps", "2", "--size", "8", "--views", 
             "--method.entropy is 1.5; expected a number from 0 to 1",
         ),
         (["--method", "vsd", "--method.fake", "lora"], "has no weights to adapt"),
+        (["--method", "csm", "--method.picture", "gone.png"], "no picture gone.png: there is no such file"),
+        (
+            ["--method", "c_sds", "--method.views", "gone"],
+            "gone is not a folder; expected a dataset's folder",
+        ),
+        (["--method", "c_sds", "--method.views", str(DOCS)], "docs is no dataset; expected transforms.json"),
+        (
+            ["--method", "csm", "--method.picture", str(DOCS / "objectives.md")],
+            "objectives.md is not a picture that can be read",
+        ),
+        (
+            ["--method", "csm", "--method.picture", str(DOCS / "chair.png")],
+            "exact expects a square one",
+        ),
+        (
+            ["--method", "csm", "--method.picture", str(DOCS / "chair.png"), "--prior", "blob"],
+            "blob reads words only and cannot be shown a picture; use --prior exact",
+        ),
         (
             ["--method", "sds", "--method.perp-neg", "1", "--prior", "blob", "--method.rescale", "2"],
             "--method.rescale",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 import shutil
 import site
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
 from distill3d import plugins
+from distill3d.camera import turntable
 from distill3d.distill import distill
 from distill3d.objective import Objective
 from distill3d.prior import Prior
 from distill3d.priors.exact import Exact
 from distill3d.teachers.score import Score
 
+from ..views import write_views
 from .particles import gradient_of, one_scene
 
 METHODS = list(plugins.menu("objectives"))
@@ -28,12 +33,14 @@ CHANGED = {"share": (0.3, 0.3), "t_first": (0.9, 0.9), "interval": (0.2, 0.2), "
 CHANGED |= {"guidance": 3.0, "perp_neg": 0.5, "rescale": 0.7, "divergence": "kl", "softness": 5.0, "hops": 3}
 CHANGED |= {"negative": "it", "category": "other", "threshold": 0.99, "fake_rate": 0.05, "fake_steps": 3}
 CHANGED |= {"fresh": 0.5, "variate": 0.5}
+CHANGED |= {"picture": str(Path(__file__).parents[2] / "docs" / "chair.png")}
 CHANGED |= {"entropy": 0.4, "shift": 0.5, "clean": 0.7, "joint": 2.0, "c": 0.2, "base": "csd"}
 LATER = ("t_last", "memory", "fake")
 LIMITS = ("clip", "normalise")
 """What the teacher does, for all methods alike."""
-IN_PENALTY = ("weight", "judge", "model")
-"""A reward's own, which no gradient shows; its tests are beside those of the judges."""
+IN_PENALTY = ("weight", "judge", "model", "fidelity")
+"""What no gradient shows; a reward's tests are beside those of the judges, those of photographs beside their
+teacher's."""
 
 
 def load(name: str) -> type[Objective]:
@@ -41,7 +48,7 @@ def load(name: str) -> type[Objective]:
 
 
 class Known(Prior):
-    """Pixels around a colour that every word has a part in."""
+    """Pixels around a colour that every word has a part in, and what is shown."""
 
     def encode(self, rgb):
         return rgb * torch.tensor([1.0, 0.5, -1.0])
@@ -62,7 +69,8 @@ class Known(Prior):
 
     def _bell(self, condition):
         word = sum(map(ord, condition.prompt)) if condition.prompt else 0
-        return torch.tensor([word % 17, word % 13, word % 11]) / 10, 1 + word % 7 / 10
+        seen = 0.0 if condition.visual is None else condition.visual.rgb.mean()
+        return torch.tensor([word % 17, word % 13, word % 11]) / 10 + seen, 1 + word % 7 / 10
 
 
 def gradient(method: type[Objective], **options) -> torch.Tensor:
@@ -98,9 +106,17 @@ def test_every_flag_of_a_method_changes_its_gradient(name: str) -> None:
         assert not torch.equal(before, after), f"{field.name} of {name} is not used"
 
 
+@cache
+def photographed() -> str:
+    """A dataset of one grey picture, which goes when the tests do."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return str(write_views(Path(folder.name), torch.full((1, 4, 4, 3), 0.3), turntable(1, width=4, height=4)))
+
+
 def with_what_it_needs(method: str, field: str) -> dict:
     """A changed setting, with those beside it without which it could not matter."""
-    options = {field: CHANGED[field]}
+    options = {field: photographed() if field == "views" else CHANGED[field]}
     if field in ("rescale", "perp_neg"):
         options["guidance"] = 3.0
     if method == "csd" and field == "share":

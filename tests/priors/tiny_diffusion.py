@@ -79,3 +79,51 @@ def _tokenizer(folder: Path):
     vocabulary.write_text(json.dumps({word: i for i, word in enumerate(words)}))
     merges.write_text("#version: 0.2\n")
     return CLIPTokenizer(str(vocabulary), str(merges), model_max_length=32)
+
+
+def write_ip_adapter(folder: Path, unet, *, by_patch: bool = False) -> Path:
+    """An IP-Adapter of random weights for a U-Net: a file and CLIP's picture encoder beside it."""
+    from safetensors.torch import save_file
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(1)
+    config = CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        projection_dim=12,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=8,
+        patch_size=4,
+    )
+    CLIPVisionModelWithProjection(config).save_pretrained(folder / "image_encoder")
+    tensors = _projection_by_patch() if by_patch else _projection()
+    for i, name in enumerate(name for name in unet.attn_processors if "attn2" in name):
+        attention = unet.get_submodule(name.removesuffix(".processor"))
+        for matrix in ("to_k", "to_v"):
+            like = getattr(attention, matrix).weight
+            tensors[f"ip_adapter.{2 * i + 1}.{matrix}_ip.weight"] = torch.randn(like.shape)
+    save_file(tensors, str(folder / "ip-adapter.safetensors"))
+    return folder
+
+
+def _projection() -> dict[str, torch.Tensor]:
+    """From CLIP's vector to four words."""
+    return {
+        "image_proj.proj.weight": torch.randn(4 * WIDTH, 12),
+        "image_proj.proj.bias": torch.randn(4 * WIDTH),
+        "image_proj.norm.weight": torch.ones(WIDTH),
+        "image_proj.norm.bias": torch.zeros(WIDTH),
+    }
+
+
+def _projection_by_patch() -> dict[str, torch.Tensor]:
+    """From CLIP's vectors of patches to as many words."""
+    return {
+        "image_proj.proj.0.weight": torch.randn(16, 16),
+        "image_proj.proj.0.bias": torch.randn(16),
+        "image_proj.proj.2.weight": torch.randn(WIDTH, 16),
+        "image_proj.proj.2.bias": torch.randn(WIDTH),
+        "image_proj.proj.3.weight": torch.ones(WIDTH),
+        "image_proj.proj.3.bias": torch.zeros(WIDTH),
+    }

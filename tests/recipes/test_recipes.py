@@ -249,7 +249,6 @@ def test_another_run_in_the_same_folder_makes_its_stages_anew() -> None:
         (["--steps=3"], "--steps is decided by --recipe magic3d"),
         (["--recipe", "magic4d"], 'unknown recipe "magic4d"; did you mean magic3d'),
         (["--pace", "slow"], "--pace"),
-        (["--view"], "--view follows one run and --recipe makes several"),
     ],
 )
 def test_what_a_recipe_cannot_do_is_a_sentence(flags, sentence, tmp_path, monkeypatch, capsys) -> None:

@@ -17,7 +17,10 @@ import torch
 from PIL import Image
 
 from distill3d.camera import Cameras
-from distill3d.viewer.server import STATIC
+from distill3d.scene import Scene
+from distill3d.viewer.meaning import meaning_of
+from distill3d.viewer.server import STATIC, Server
+from distill3d.viewer.showing import show
 
 SIZE = {"width": 800, "height": 400}
 """Wide enough for the panels to stand beside the scene."""
@@ -95,6 +98,13 @@ def bare_page() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def exchange(server: Server, layer: int, scene: Scene, *, step: int) -> None:
+    """Let the server show another state of a scene, as that of a run that has gone on."""
+    assert server._loop is not None
+    showing, meaning = show(scene), meaning_of(scene)
+    server._loop.call_soon_threadsafe(server.stage.exchange, layer, showing, step, meaning)
 
 
 def coverage(image: np.ndarray, background: float = 0.0) -> float:

@@ -117,6 +117,14 @@ def talking(server: Server, **headers: Any) -> Iterator[Talk]:
         yield Talk(socket)
 
 
+@contextmanager
+def talking_to(url: str) -> Iterator[tuple[Talk, str]]:
+    """The same to a server of which only the page's whole address is known; and its token."""
+    address, _, token = url.partition("#t=")
+    with connect(f"{address.replace('http', 'ws')}ws", max_size=None, proxy=None) as socket:
+        yield Talk(socket), token
+
+
 Serve = Callable[..., Server]
 
 

@@ -88,3 +88,32 @@ def test_the_difference_has_a_map_and_numbers(
     page.locator("#panel-compare").get_by_role("radio", name="Off").click()
     assert page.locator("img.difference:not([hidden])").count() == 0
     assert _page.stats(page)["mode"] == "single"
+
+
+def test_four_panes_stand_in_a_square_and_which_of_five_is_chosen(
+    serve_page: Callable[..., Any], page: Any, pair: list[Path], scenes: dict[str, Path]
+) -> None:
+    green = pair[0].with_name("green.ply")
+    files.save(files.load(scenes["ball"]), green)
+    paths = [*pair, scenes["field"], scenes["mesh"], green]
+    _page.open_page(page, serve_page(*paths).url)
+    page.keyboard.press("b")
+    _page.settle(page)
+    tags = page.locator(".tag[data-side]")
+
+    def named(*names: str) -> bool:
+        texts = tags.all_inner_texts()
+        return len(texts) == len(names) and all(map(str.startswith, texts, names))
+
+    assert named("red.ply", "blue.ply", "field.safetensors", "mesh.glb")
+    boxes = [tags.nth(i).bounding_box() for i in range(4)]
+    assert boxes[0]["x"] == boxes[2]["x"] < boxes[1]["x"] and boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"]
+    image = _page.picture(page, 200, 200, "#000")
+    panes = [image[y : y + 100, x : x + 100] for y in (0, 100) for x in (0, 100)]
+    assert all(0.02 < _page.coverage(pane) < 0.98 for pane in panes), "each in a quarter, a field too"
+    assert panes[0][..., 0].max() > 0.8 > 0.1 > panes[0][..., 2].max()
+    assert panes[1][..., 2].max() > 0.8 > 0.1 > panes[1][..., 0].max()
+    panel = page.locator("#panel-compare")
+    panel.get_by_label("Compare field.safetensors").uncheck()
+    panel.get_by_label("Compare green.ply").check()
+    assert named("red.ply", "blue.ply", "mesh.glb", "green.ply")

@@ -18,13 +18,14 @@ pytestmark = pytest.mark.browser
 
 WELCOME = {
     "type": "welcome",
-    "protocol": 1,
+    "protocol": 2,
     "version": "0",
     "title": "owl",
     "control": True,
     "layers": [],
     "frusta": [],
     "compare": [],
+    "again": "distill3d view runs/owl",
 }
 RUN = {
     "type": "run",
@@ -35,6 +36,7 @@ RUN = {
     "steps": 200,
     "checkpoints": [10, 20, 40],
     "sentence": "",
+    "marks": [],
 }
 LINES = [
     {"step": n, "seconds": n / 10, "loss": 1 / n, "parts": {"rgb": 0.8 / n, "ssim": 0.2 / n}}
@@ -103,6 +105,76 @@ def test_without_control_the_reins_are_tied(page: Any) -> None:
         pause = page.locator("#panel-live").get_by_role("button", name="Pause")
         pause.wait_for()
         assert pause.is_disabled() and "--control" in pause.get_attribute("title")
+
+
+def test_the_time_line_of_a_run_of_stages_says_which_is_shown(page: Any) -> None:
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        _page.open_page(page, f"{url}#t=token")
+        panel = page.locator("#panel-live")
+        panel.locator("text=Training · 50 / 200").wait_for()
+        chart = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).join()"
+        plain = panel.locator("canvas").evaluate(chart)
+        marks = [{"after": 0, "name": "field"}, {"after": 30, "name": "mesh"}]
+        routes[0].send(json.dumps(RUN | {"marks": marks}))
+        panel.locator("text=Training · mesh · 50 / 200").wait_for()
+        assert panel.locator("canvas").evaluate(chart) != plain
+        panel.get_by_label("Time line").fill("1")
+        panel.locator("text=Training · field · 50 / 200").wait_for()
+
+
+def test_a_run_that_has_ended_is_said_and_its_scene_stays_to_be_explored(
+    page: Any, scenes: dict[str, Path]
+) -> None:
+    content = scenes["ball"].read_bytes()
+    page.route("**/asset/*", lambda route: route.fulfill(body=content))
+    heard, routes = play(page)
+    with _page.bare_page() as url:
+        _page.open_page(page, f"{url}#t=token")
+        known = layer("a", content, 50) | {"frames": True, "channels": ["rgb"], "queries": True}
+        routes[0].send(json.dumps({"type": "layers", "layers": [known]}))
+        page.locator("article.layer", has_text="step 50").wait_for()
+        routes[0].send(json.dumps({"type": "goodbye", "sentence": "The run has ended."}))
+        routes[0].close()
+        said = page.locator(".ended")
+        said.wait_for()
+        assert "The run has ended." in said.inner_text()
+        assert said.locator("code").inner_text() == "distill3d view runs/owl"
+        assert page.inner_text(".line") == "Ended" and len(heard) == 1
+        page.locator("#panel-live", has_text="Not watched any more").wait_for()
+        before = _page.picture(page, background="#000")
+        page.mouse.move(400, 100)
+        page.mouse.down()
+        page.mouse.move(460, 110, steps=3)
+        page.mouse.up()
+        after = _page.picture(page, background="#000")
+        assert _page.coverage(after) > 0.05 and np.abs(after - before).mean() > 0.005
+        page.keyboard.press("4")
+        page.locator("#panel-closer select").select_option("opacity")
+        page.locator("#panel-closer .histogram canvas").wait_for()
+        said.get_by_role("button", name="Try again").click()
+        page.locator(".line", has_text="Connected").wait_for()
+        assert not said.is_visible() and [message["type"] for message in heard] == ["hello", "hello"]
+
+
+def test_a_server_that_is_gone_for_long_is_given_up(page: Any) -> None:
+    calls: list[Any] = []
+
+    def refuse(route: Any) -> None:
+        calls.append(route)
+        route.close()
+
+    page.clock.install()
+    page.route_web_socket("**/ws", refuse)
+    with _page.bare_page() as url:
+        page.goto(f"{url}#t=token")
+        page.locator(".line", has_text="Reconnecting").wait_for()
+        for _ in range(20):
+            page.clock.run_for(4000)
+        page.locator(".ended", has_text="does not answer any more").wait_for()
+        page.clock.run_for(60000)
+        assert 5 <= len(calls) <= 12
+        page.locator(".message", has_text="The server is not there").wait_for()
 
 
 def layer(asset: str, content: bytes, step: int) -> dict[str, Any]:

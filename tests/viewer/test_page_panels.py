@@ -15,6 +15,7 @@ from PIL import Image
 
 from distill3d.viewer import path as paths
 from tests.viewer import _page
+from tests.viewer.conftest import camera
 
 pytestmark = pytest.mark.browser
 BLACK = "#000"
@@ -107,6 +108,16 @@ def test_a_layer_is_hidden_faded_and_moved(ball: Any) -> None:
     assert _page.coverage(_page.picture(ball, background=BLACK)) == 0
 
 
+def test_a_wider_field_of_view_makes_the_scene_smaller(ball: Any) -> None:
+    before = _page.coverage(_page.picture(ball, background=BLACK))
+    ball.get_by_label("Field of view").fill("80")
+    _page.settle(ball)
+    assert _page.coverage(_page.picture(ball, background=BLACK)) < 0.5 * before
+    assert np.rad2deg(ball.evaluate("__d3d.getCamera().fovYRad")) == pytest.approx(80, abs=0.6)
+    ball.locator("#panel-look").get_by_role("radio", name="Alpha").click()
+    assert _page.stats(ball)["look"] == "alpha"
+
+
 def test_keys_alone_are_enough_and_help_lists_them(ball: Any) -> None:
     ball.keyboard.press("?")
     words = ball.locator("dialog").inner_text()
@@ -144,6 +155,15 @@ def test_a_path_is_saved_as_the_renderer_reads_it_and_walked_the_same_way(ball: 
     positions, _, _ = path.at(torch.tensor([2.7], dtype=torch.float64))
     eye = -here[:3, :3].T @ here[:3, 3]
     torch.testing.assert_close(eye, positions[0], atol=1e-4, rtol=0)
+    ball.locator("canvas.scene").focus()
+    ball.keyboard.press("Space")
+    panel.get_by_role("button", name="Stop").wait_for()
+    ball.wait_for_function(
+        "at => Math.abs(document.querySelector('[aria-label=\"Time on the path\"]').value - at) > 0.1",
+        arg=2.7,
+    )
+    panel.get_by_role("button", name="Stop").click()
+    panel.get_by_role("button", name="Play").wait_for()
     file.write_text(json.dumps({"format": "distill3d path 1", "keys": []}))
     panel.get_by_label("Path file").set_input_files(file)
     ball.locator(".notice", has_text="no camera path").wait_for()
@@ -182,6 +202,12 @@ def test_one_stands_where_a_photograph_was_taken(
         (tmp_path / f"transforms_{split}.json").write_text(json.dumps(content))
     server = serve_page(scenes["ball"], data=tmp_path)
     _page.open_page(page, server.url)
+    _page.stand(page, camera(96, 96, 2.65)[0])  # with the frusta, which are on +x, beside the ball
+    _page.settle(page)
+    with_frusta = _page.picture(page, background=BLACK)
+    page.locator("#panel-cameras").get_by_label("Frusta").uncheck()
+    _page.settle(page)
+    assert np.abs(with_frusta - _page.picture(page, background=BLACK)).mean() > 1e-4, "lines of the frusta"
     page.locator("#panel-cameras .thumbs button").first.click()
     here = page.evaluate("__d3d.getCamera().worldToCamera")
     np.testing.assert_allclose(here, server.stage.welcome("0").frusta[0].camera.world_to_camera, atol=1e-4)

@@ -139,3 +139,17 @@ def test_splats_meshes_and_frames_hide_each_other(
             _page.stand(page, view(azimuth_rad))
             pixel = _page.picture(page, SIDE, SIDE, "#000")[SIDE // 2, SIDE // 2]
             assert pixel[channel] > 0.8 and pixel[2 - channel] < 0.2, (exact, azimuth_rad, pixel)
+
+
+def test_edges_of_meshes_are_smooth(
+    serve_page: Callable[..., Any], page: Any, scenes: dict[str, Path]
+) -> None:
+    """White on black: about every pixel on the outline is between the two, where its samples differ."""
+    _page.open_page(page, serve_page(scenes["mesh"]).url)
+    page.keyboard.press("m")
+    _page.settle(page)
+    alpha = _page.picture(page, SIDE, SIDE, "#000")[..., 0]
+    inside = alpha > 0.5
+    outline = inside.sum() - (inside[1:-1, 1:-1] & inside[2:, 1:-1] & inside[:-2, 1:-1]).sum()
+    between = int(((alpha > 0.1) & (alpha < 0.9)).sum())
+    assert alpha.max() > 0.99 and outline > 20 and between > outline

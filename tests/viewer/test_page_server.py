@@ -48,8 +48,8 @@ def test_the_page_comes_back_when_the_line_does(page: Any) -> None:
         def hear(text: str) -> None:
             hellos.append(text)
             route.send(
-                '{"type": "welcome", "protocol": 1, "version": "0", "title": "cut", "control": false,'
-                ' "layers": [], "frusta": [], "compare": []}'
+                '{"type": "welcome", "protocol": 2, "version": "0", "title": "cut", "control": false,'
+                ' "layers": [], "frusta": [], "compare": [], "again": ""}'
             )
             if len(hellos) == 1:
                 route.close()

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from websockets.exceptions import ConnectionClosed
 
 from distill3d import files
 from distill3d.formats import ply_gaussians
 from distill3d.viewer import headers
-from tests.viewer.conftest import Serve, Talk, camera, camera_json, talking
+from distill3d.viewer.server import Server
+from distill3d.viewer.sources import set_stage
+from tests.viewer.conftest import Serve, Talk, camera, camera_json, stand_in, talking
 
 
 def _get(server, path: str) -> bytes:
@@ -192,3 +195,14 @@ def test_two_pages_are_answered_side_by_side(serve: Serve, scenes: dict[str, Pat
         one.ask_frame(moving=True)
         two.ask_frame(moving=True)
         assert one.hear_bytes()[0].width and two.hear_bytes()[0].width
+
+
+def test_a_server_that_ends_says_so_to_those_it_has_let_in(scenes: dict[str, Path], tmp_path: Path) -> None:
+    running = Server(set_stage([scenes["ball"]]), static=stand_in(tmp_path)).running()
+    server = running.__enter__()
+    with talking(server) as talk, talking(server) as stranger:
+        assert talk.hello(server.token)["again"] == f"distill3d view {scenes['ball']}"
+        running.__exit__(None, None, None)
+        assert "ended" in talk.hear_of("goodbye")["sentence"]
+        with pytest.raises(ConnectionClosed):
+            stranger.hear()

@@ -239,7 +239,31 @@ def frames(*runs: tuple[int, int]) -> torch.Tensor:
 def test_faces_are_runs_of_front_frames_around_the_circle(seen, faces):
     for shift in (0, 1, 35):
         assert read_poses(seen.roll(shift)).faces == faces
-        assert read_poses(seen.roll(shift)).janus == (faces >= 2)
+        assert read_poses(seen.roll(shift)).janus or faces < 2
+
+
+@pytest.mark.parametrize(
+    ("seen", "repeats"),
+    [
+        (torch.arange(FRAMES), 1),
+        (2 * torch.arange(FRAMES) % FRAMES, 2),
+        (3 * torch.arange(FRAMES) % FRAMES, 3),
+        (frames((72, 36)), 5),  # a back all around
+        (frames((72, 7)), 5),  # a flank all around
+        (torch.arange(FRAMES).clamp_max(50), 2),  # the last 22 frames show one side
+        (torch.arange(FRAMES).clamp_max(60), 1),  # a side that is shown a little too long
+        (
+            torch.cat([torch.arange(0, FRAMES, 2), torch.full((36,), 36)]),
+            3,
+        ),  # once at double pace, and then half around
+    ],
+)
+def test_any_side_may_be_shown_again_not_the_front_alone(seen, repeats):
+    for turn in (0, 1, 35):
+        for shift in (0, 20):
+            poses = read_poses((seen.roll(shift) + turn) % FRAMES)
+            assert poses.repeats == repeats
+            assert poses.janus == (repeats >= 2 or poses.faces >= 2)
 
 
 def test_coherence_does_not_care_how_the_object_is_turned():

@@ -10,6 +10,7 @@ import { panels } from './panels';
 import { Scene } from './scene';
 import { bar } from './ui/bar';
 import { h } from './ui/dom';
+import { ended } from './ui/ended';
 import { Help } from './ui/help';
 import { Keys } from './ui/keys';
 import { message, middle } from './ui/middle';
@@ -55,7 +56,7 @@ function layOut(context: Context, theme: ReturnType<typeof themeSignal>, made: r
   canvas.classList.add('scene');
   canvas.tabIndex = 0;
   canvas.setAttribute('aria-label', 'The scene. Drag to turn, shift-drag to move, scroll to come nearer.');
-  const area = h('main.stage', {}, canvas, overlay, middle(context), notices.element);
+  const area = h('main.stage', {}, canvas, overlay, middle(context), ended(context), notices.element);
   document.body.append(h('div', { id: 'app' }, bar(context, theme, help, panel), area, panel), help.element);
   overlay.append(...tags(context));
   server.onproblem = (sentence) => notices.say(sentence, 'bad');

@@ -71,7 +71,7 @@ function awaited({ scene, stage, server }: Context): string[] {
     ...(server.socket.line.value.is === 'connecting' ? ['the server'] : []),
     ...scene.layers.value.flatMap((layer) => (layer.state.value.is === 'loading' ? [`${layer.name} to load`] : [])),
     ...stage.panes.flatMap((pane, i) => (pane.place && !pane.settled ? [`the splats of pane ${i} to be sorted`] : [])),
-    ...server.feed.awaited.map((name) => `the server's picture of ${name}`),
+    ...(server.socket.line.value.is === 'ended' ? [] : server.feed.awaited).map((name) => `the server's picture of ${name}`),
   ];
 }
 

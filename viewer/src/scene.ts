@@ -95,6 +95,7 @@ export class Scene {
         pane.scene.add(layer.root);
       }
       pane.antialiased = layers.some((layer) => layer.wire.value?.antialiased);
+      pane.edged = layers.some((layer) => layer.root.visible && layer.drawing?.edged);
     });
     this.stage.ask();
   }

@@ -16,6 +16,8 @@ export interface Ball {
 export interface Drawing {
   readonly object: Object3D;
   readonly primitives: number;
+  /** Whether it shows triangles, whose edges have steps. */
+  readonly edged: boolean;
   /** Around what is there, without stray primitives; in the drawing's own coordinates. */
   readonly ball: Ball;
   setOpacity(opacity: number): void;

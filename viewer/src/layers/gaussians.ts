@@ -115,6 +115,10 @@ export class GaussiansDrawing implements Drawing {
     if (this.#look === 'depth') this.#mesh.updateVersion();
   }
 
+  get edged(): boolean {
+    return this.#look === 'ellipsoids';
+  }
+
   /** One number of each splat. */
   scalars(name: 'opacity' | 'size'): Float32Array {
     const values = new Float32Array(this.primitives);

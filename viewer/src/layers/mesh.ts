@@ -15,6 +15,7 @@ export type MeshFormat = 'glb' | 'obj' | 'ply';
 export class MeshDrawing implements Drawing {
   readonly object = new Group();
   readonly primitives: number;
+  readonly edged = true;
   readonly ball: Ball;
   readonly #parts: Part[] = [];
   #look: Look = 'rgb';

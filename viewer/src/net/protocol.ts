@@ -1,6 +1,6 @@
 // Written by `python -m distill3d.viewer.typescript` from distill3d/viewer/protocol.py.
 
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 export const MAX_SIDE_PX = 2048;
 export const MAX_MESSAGE_BYTES = 65536;
 export const WRONG_TOKEN = 4401;
@@ -137,12 +137,18 @@ export interface Welcome {
   layers: Layer[];
   frusta: Frustum[];
   compare: number[];
+  again: string;
   type: "welcome";
 }
 
 export interface Layers {
   layers: Layer[];
   type: "layers";
+}
+
+export interface Mark {
+  after: number;
+  name: string;
 }
 
 export interface Run {
@@ -153,6 +159,7 @@ export interface Run {
   steps: number;
   checkpoints: number[];
   sentence: string;
+  marks: Mark[];
   type: "run";
 }
 
@@ -196,6 +203,11 @@ export interface Problem {
   seq: number | null;
   layer: number | null;
   type: "problem";
+}
+
+export interface Goodbye {
+  sentence: string;
+  type: "goodbye";
 }
 
 export interface FrameHeader {
@@ -256,4 +268,4 @@ export function readArrayHeader(view: DataView): ArrayHeader {
 
 export type FromPage = Hello | RequestFrame | RequestDifference | RequestProperty | RequestQuery | RequestPick | Scrub | Control;
 
-export type FromServer = Welcome | Layers | Run | Metrics | Scores | Picked | Problem;
+export type FromServer = Welcome | Layers | Run | Metrics | Scores | Picked | Problem | Goodbye;

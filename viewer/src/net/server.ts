@@ -29,6 +29,8 @@ export class Server {
   onproblem: (sentence: string) => void = () => {};
   readonly #scene: Scene;
   readonly #assets: Assets;
+  /** What is to be compared as soon as all of it is there. */
+  #compare: readonly number[] = [];
 
   constructor(scene: Scene, assets: Assets, url: string, token: string) {
     this.#scene = scene;
@@ -41,9 +43,10 @@ export class Server {
     this.requests = new Requests((message) => this.socket.send(message));
     this.feed = new Feed(scene, (message) => this.socket.send(message), () => this.requests.next());
     this.socket.line.changed((line) => {
-      if (line.is !== 'reconnecting') return;
+      if (line.is !== 'reconnecting' && line.is !== 'ended') return;
       this.requests.drop();
-      this.feed.drop(null);
+      if (line.is === 'ended') this.#stayAlone();
+      else this.feed.drop(null);
     });
   }
 
@@ -55,11 +58,8 @@ export class Server {
   greet(welcome: Welcome): void {
     this.runs.value = new Map();
     this.frusta.value = welcome.frusta;
+    if (!this.welcome.value) this.#compare = welcome.compare;
     this.#setLayers(welcome.layers);
-    if (!this.welcome.value && welcome.compare.length > 1) {
-      const layers = welcome.compare.flatMap((id) => this.layer(id) ?? []);
-      this.#scene.compare(layers);
-    }
     this.welcome.value = welcome;
     this.#scene.stage.ask();
   }
@@ -75,6 +75,7 @@ export class Server {
     else if (message.type === 'metrics') this.#addMetrics(message.run, message.lines);
     else if (message.type === 'scores') this.requests.scores(message);
     else if (message.type === 'picked') this.requests.picked(message);
+    else if (message.type === 'goodbye') this.socket.end(message.sentence);
     else if (!this.requests.problem(message)) {
       this.feed.drop(message.seq);
       this.onproblem(message.sentence);
@@ -92,6 +93,18 @@ export class Server {
       if (layer.wire.value && !ids.has(layer.wire.value.id)) this.#scene.remove(layer);
     }
     for (const wire of wires) this.#setLayer(wire);
+    const compared = this.#compare.flatMap((id) => this.layer(id) ?? []);
+    if (compared.length < 2 || compared.length < this.#compare.length) return;
+    this.#compare = [];
+    this.#scene.compare(compared);
+  }
+
+  /** What the page holds stays to be explored; what only the server could tell is offered no more. */
+  #stayAlone(): void {
+    for (const layer of this.#scene.layers.value) {
+      const wire = layer.wire.value;
+      if (wire && wire.asset !== null) layer.wire.value = { ...wire, frames: false, channels: [], properties: [], queries: false };
+    }
   }
 
   #setLayer(wire: WireLayer): void {

@@ -8,14 +8,17 @@ import {
 
 export const HEADER_BYTES = 32;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 8000;
+const LONGEST_WAIT_MS = 4000;
+/** Calls without an answer, about twenty seconds of them, after which the server is taken for gone. */
+const MOST_ATTEMPTS = 8;
 
 export type Line =
   | { is: 'alone' }
   | { is: 'connecting' }
   | { is: 'open' }
   | { is: 'reconnecting'; attempt: number }
-  | { is: 'refused'; sentence: string };
+  | { is: 'refused'; sentence: string }
+  | { is: 'ended'; sentence: string };
 
 const REFUSALS: Record<number, string> = {
   [WRONG_TOKEN]: 'This address has no valid token. Open the address that distill3d view printed; it ends in #t=…',
@@ -62,6 +65,18 @@ export class Socket {
     return true;
   }
 
+  /** Call no more by itself, because the server has said goodbye. */
+  end(sentence: string): void {
+    this.line.value = { is: 'ended', sentence };
+    this.#socket?.close();
+  }
+
+  /** Call once more, after the end. */
+  again(): void {
+    this.#attempt = MOST_ATTEMPTS - 1;
+    this.connect();
+  }
+
   #take(data: string | ArrayBuffer): void {
     if (typeof data === 'string') {
       const message = JSON.parse(data) as FromServer;
@@ -80,12 +95,17 @@ export class Socket {
 
   #closed(code: number): void {
     this.#socket = null;
+    if (this.line.value.is === 'ended') return;
     const refusal = REFUSALS[code];
     if (refusal) {
       this.line.value = { is: 'refused', sentence: refusal };
       return;
     }
     this.#attempt += 1;
+    if (this.#attempt >= MOST_ATTEMPTS) {
+      this.line.value = { is: 'ended', sentence: 'The server does not answer any more.' };
+      return;
+    }
     this.line.value = { is: 'reconnecting', attempt: this.#attempt };
     const wait = Math.min(FIRST_WAIT_MS * 2 ** (this.#attempt - 1), LONGEST_WAIT_MS);
     this.#timer = window.setTimeout(() => this.connect(), wait);

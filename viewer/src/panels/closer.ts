@@ -14,18 +14,22 @@ interface Shown {
   layer: Layer;
   label: string;
   array: PropertyArray;
+  ask: Ask;
 }
+
+type Ask = (layer: Layer) => PropertyArray | Promise<PropertyArray>;
+type Brush = readonly [number, number] | null;
 
 export function closerPanel(context: Context): Panel {
   const { scene, keys } = context;
   const open = new Signal(false);
   const shown = new Signal<Shown | null>(null);
-  const show = (label: string, ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>): Promise<void> =>
-    apply(context, shown, label, ask);
+  const brush = new Signal<Brush>(null);
+  const show = (label: string, ask: Ask): Promise<void> => apply(context, shown, brush, label, ask);
   const body = h(
     'div', {},
     propertyChooser(context, shown, show),
-    histogramOf(shown),
+    histogramOf(shown, brush),
     words(context, show),
     pointing(context, open, (layer, primitive) =>
       void show(`Like no. ${primitive}`, () =>
@@ -34,8 +38,13 @@ export function closerPanel(context: Context): Panel {
   scene.selected.changed((layer) => {
     if (shown.value && layer !== shown.value.layer) clear(shown);
   });
+  let renewed: unknown = null;
   scene.stage.beforePicture(() => {
-    if (shown.value && !shown.value.layer.coloured) shown.value = null; // its run has gone on, to other primitives
+    const now = shown.value;
+    if (!now || now.layer.coloured || now.layer.drawing === renewed) return;
+    renewed = now.layer.drawing; // its run has gone on, to other primitives
+    if (renewed) void show(now.label, now.ask);
+    else shown.value = null;
   });
   scene.layers.changed((layers) => {
     if (shown.value && !layers.includes(shown.value.layer)) shown.value = null;
@@ -50,40 +59,42 @@ function clear(shown: Signal<Shown | null>): void {
 }
 
 async function apply(
-  { scene, notices, stage }: Context, shown: Signal<Shown | null>, label: string,
-  ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>,
+  { scene, notices, stage }: Context, shown: Signal<Shown | null>, brush: Signal<Brush>, label: string, ask: Ask,
 ): Promise<void> {
   const layer = scene.selected.value;
   if (!layer) return;
   try {
     const array = await ask(layer);
     if (shown.value && shown.value.layer !== layer) clear(shown);
-    paint(layer, array, null);
-    shown.value = { layer, label, array };
+    if (shown.value?.label !== label) brush.value = null;
+    paint(layer, array, brush.value);
+    shown.value = { layer, label, array, ask };
     stage.ask();
   } catch (error) {
-    if (!(error instanceof Replaced)) notices.say(error instanceof Error ? error.message : String(error), 'bad');
+    if (error instanceof Replaced) return;
+    if (shown.value && !shown.value.layer.coloured) shown.value = null;
+    notices.say(error instanceof Error ? error.message : String(error), 'bad');
   }
 }
 
-function paint(layer: Layer, { scalars, colours, low, high }: PropertyArray, brush: readonly [number, number] | null): void {
+function paint(layer: Layer, { scalars, colours, low, high }: PropertyArray, brush: Brush): void {
   layer.setColours(scalars ? colourise(scalars, low, high, brush) : colours);
 }
 
 function propertyChooser(
   { scene, server }: Context, shown: Signal<Shown | null>,
-  show: (label: string, ask: (layer: Layer) => PropertyArray | Promise<PropertyArray>) => Promise<void>,
+  show: (label: string, ask: Ask) => Promise<void>,
 ): HTMLElement {
   const select = h('select', {
     'aria-label': 'Colour by',
     onchange: () => {
-      const layer = scene.selected.value;
-      if (!layer || select.value === '') return clear(shown);
+      if (!scene.selected.value || select.value === '') return clear(shown);
       const { value: name } = select;
-      const wire = layer.wire.value;
-      const fromServer = server.open && wire?.properties.some((property) => property.name === name);
-      void show(select.selectedOptions[0]!.text, () =>
-        fromServer ? server.requests.property({ layer: wire!.id, name }) : ownProperty(layer, name));
+      void show(select.selectedOptions[0]!.text, (layer) => {
+        const wire = layer.wire.value;
+        const known = server.open && wire?.properties.some((property) => property.name === name);
+        return known ? server.requests.property({ layer: wire!.id, name }) : ownProperty(layer, name);
+      });
     },
   });
   let last = '';
@@ -111,14 +122,15 @@ function propertiesOf(layer: Layer, online: boolean): { name: string; label: str
   return wire && online && wire.properties.length ? wire.properties : ownProperties(layer);
 }
 
-function histogramOf(shown: Signal<Shown | null>): HTMLElement {
+function histogramOf(shown: Signal<Shown | null>, brush: Signal<Brush>): HTMLElement {
   const chart = brushed((range) => {
+    brush.value = range;
     const value = shown.value;
     if (value) paint(value.layer, value.array, range);
   });
   shown.watch((value) => {
     chart.element.hidden = !value?.array.scalars;
-    if (value?.array.scalars) chart.show(value.array.scalars, value.array.low, value.array.high, value.label);
+    if (value?.array.scalars) chart.show(value.array.scalars, value.array.low, value.array.high, value.label, brush.value);
   });
   return chart.element;
 }

@@ -64,7 +64,9 @@ function card(context: Context, layer: Layer): HTMLElement {
   layer.state.watch(() => {
     facts.replaceChildren(...describe(layer).map((text) => h('span', {}, text)));
     facts.classList.toggle('bad', layer.state.value.is === 'failed');
-    if (layer.state.value.is === 'ready' && !more.hasChildNodes()) more.append(...settings(layer));
+    if (layer.state.value.is !== 'ready' || more.dataset['kind'] === layer.kind.value) return;
+    more.dataset['kind'] = layer.kind.value;
+    more.replaceChildren(...settings(layer));
   });
   layer.wire.changed(() => facts.replaceChildren(...describe(layer).map((text) => h('span', {}, text))));
   scene.selected.watch((selected) => {

@@ -1,7 +1,7 @@
 /** Live: how a run trains. Its losses, its time line, and where it is allowed its reins. */
 
 import type { Context, Panel } from '../context';
-import type { Action } from '../net/protocol';
+import type { Action, Run } from '../net/protocol';
 import type { Watched } from '../net/server';
 import { Signal, watchAll } from '../signal';
 import { lossChart } from '../ui/chart';
@@ -15,7 +15,7 @@ export function livePanel(context: Context): Panel {
   const open = new Signal(false);
   const body = h('div', {}, h('p.hint', {}, 'No run is watched.'));
   const views = new Map<number, RunView>();
-  watchAll([server.runs, server.welcome], () => {
+  watchAll([server.runs, server.welcome, server.socket.line], () => {
     const runs = server.runs.value;
     for (const id of [...views.keys()]) if (!runs.has(id)) views.delete(id);
     let fresh = false;
@@ -44,6 +44,7 @@ class RunView {
   readonly #buttons: Record<Action, HTMLButtonElement>;
   #checkpoints: readonly number[] = [];
   #following = true;
+  #shown: Watched | null = null;
 
   constructor(context: Context, id: number) {
     this.#context = context;
@@ -60,26 +61,40 @@ class RunView {
     );
   }
 
-  show({ run, metrics }: Watched): void {
-    this.#head.replaceChildren(
-      h('strong', { style: 'flex: 1; overflow: hidden; text-overflow: ellipsis' }, run.name),
-      h('span', {}, `${STATES[run.state]} · ${count(run.step)} / ${count(run.steps)}`),
-    );
+  show(watched: Watched): void {
+    const { run, metrics } = watched;
+    this.#shown = watched;
     this.#progress.style.width = `${(100 * run.step) / Math.max(1, run.steps)}%`;
     this.#sentence.textContent = run.sentence;
     this.#sentence.classList.toggle('bad', run.state === 'failed');
     this.#sentence.hidden = run.sentence === '';
-    this.#chart.show(metrics, run.steps);
+    this.#chart.show(metrics, run.steps, run.marks);
     this.#checkpoints = run.checkpoints;
     this.#line.max = String(run.checkpoints.length);
-    this.#line.disabled = run.checkpoints.length === 0;
+    this.#line.disabled = run.checkpoints.length === 0 || !this.#context.server.open;
     if (this.#following) this.#line.value = this.#line.max;
+    this.#head.replaceChildren(
+      h('strong', { style: 'flex: 1; overflow: hidden; text-overflow: ellipsis' }, run.name),
+      h('span', {}, [this.#state(run), this.#stage(run), `${count(run.step)} / ${count(run.steps)}`].filter(Boolean).join(' · ')),
+    );
     this.#label();
     this.#allow(run.state);
   }
 
+  /** How the run fares; of one that went on when the line was cut for good, nobody knows. */
+  #state({ state }: Run): string {
+    const lost = this.#context.server.socket.line.value.is === 'ended' && (state === 'training' || state === 'paused');
+    return lost ? 'Not watched any more' : STATES[state];
+  }
+
+  /** The name of the stage that is shown; nothing for a run without stages. */
+  #stage({ step, marks }: Run): string {
+    const shown = this.#checkpoints[Number(this.#line.value)] ?? step;
+    return marks.filter(({ after }) => after < Math.max(1, shown)).at(-1)?.name ?? '';
+  }
+
   #allow(state: keyof typeof STATES): void {
-    const reason = this.#context.server.welcome.value?.control ? null : 'Start the run with --control to steer it from here';
+    const reason = !this.#context.server.open ? 'The server is not there' : this.#context.server.welcome.value?.control ? null : 'Start the run with --control to steer it from here';
     const can = { pause: state === 'training', resume: state === 'paused', stop: state === 'training' || state === 'paused' };
     for (const [action, button] of Object.entries(this.#buttons)) {
       setDisabled(button, reason ?? (can[action as Action] ? null : `The run is ${STATES[state].toLowerCase()}`));
@@ -90,7 +105,7 @@ class RunView {
   #scrub(): void {
     const step = this.#checkpoints[Number(this.#line.value)] ?? null;
     this.#following = step === null;
-    this.#label();
+    this.#shown && this.show(this.#shown);
     this.#context.server.socket.send({ type: 'scrub', run: this.#id, step });
   }
 

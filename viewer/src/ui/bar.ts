@@ -10,7 +10,7 @@ import { icon, mark } from './icons';
 import { type Theme, toggleTheme } from './theme';
 
 const WORDS: Record<Line['is'], string> = {
-  alone: 'No server', connecting: 'Connecting', open: 'Connected', reconnecting: 'Reconnecting', refused: 'Refused',
+  alone: 'No server', connecting: 'Connecting', open: 'Connected', reconnecting: 'Reconnecting', refused: 'Refused', ended: 'Ended',
 };
 
 export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: HTMLElement): HTMLElement {

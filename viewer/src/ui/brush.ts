@@ -8,7 +8,8 @@ const BINS = 48;
 
 export interface Brushed {
   element: HTMLElement;
-  show(scalars: ArrayLike<number>, low: number, high: number, label: string): void;
+  /** With `chosen` brushed already; null for all. */
+  show(scalars: ArrayLike<number>, low: number, high: number, label: string, chosen: readonly [number, number] | null): void;
 }
 
 export function brushed(onbrush: (range: readonly [number, number] | null) => void): Brushed {
@@ -52,12 +53,12 @@ export function brushed(onbrush: (range: readonly [number, number] | null) => vo
   );
   return {
     element,
-    show(scalars, newLow, newHigh, label) {
-      [low, high, range] = [newLow, newHigh, null];
+    show(scalars, newLow, newHigh, label, chosen) {
+      [low, high, range] = [newLow, newHigh, chosen && [...chosen]];
       counts = histogram(scalars, low, high, BINS);
       title.textContent = label;
       title.title = `${short(low)} to ${short(high)}`;
-      fields.forEach((field, i) => (field.value = String(Number([low, high][i]!.toPrecision(4)))));
+      fields.forEach((field, i) => (field.value = String(Number((range ?? [low, high])[i]!.toPrecision(4)))));
       redraw();
     },
   };

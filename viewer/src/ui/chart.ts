@@ -1,6 +1,6 @@
 /** A chart of losses over steps, on a logarithmic scale where all are positive. */
 
-import type { Metric } from '../net/protocol';
+import type { Mark, Metric } from '../net/protocol';
 import { drawing } from './canvas';
 import { h, short } from './dom';
 
@@ -9,7 +9,8 @@ const COLOURS = ['--a', '--b', '--good', '--bad', '--quiet'];
 export interface LossChart {
   element: HTMLElement;
   legend: HTMLElement;
-  show(lines: readonly Metric[], steps: number): void;
+  /** `marks` are where stages begin. */
+  show(lines: readonly Metric[], steps: number, marks: readonly Mark[]): void;
   /** A step to mark; null for none. */
   mark(step: number | null): void;
 }
@@ -22,6 +23,7 @@ interface Series {
 export function lossChart(): LossChart {
   let series: Series[] = [];
   let most = 1;
+  let stages: readonly Mark[] = [];
   let marked: number | null = null;
   const canvas = h('canvas.chart', { role: 'img', 'aria-label': 'Losses' });
   const legend = h('div.legend');
@@ -46,6 +48,10 @@ export function lossChart(): LossChart {
       if (values.length) pen.fillText(label, width - pen.measureText(label).width - 2, at - 2 < 8 ? at + 10 : at - 2);
     }
     pen.fillText(`${most} steps`, 2, height - 2);
+    for (const { after, name } of stages) {
+      pen.fillRect(x(after), 0, 1, height - 12);
+      pen.fillText(name, x(after) + 4, 9);
+    }
     series.forEach(({ points }, i) => {
       pen.strokeStyle = colour(COLOURS[i % COLOURS.length]!);
       pen.lineWidth = i === 0 ? 1.6 : 1;
@@ -66,8 +72,9 @@ export function lossChart(): LossChart {
   return {
     element: canvas,
     legend,
-    show(lines, steps) {
+    show(lines, steps, marks) {
       series = seriesOf(lines);
+      stages = marks;
       most = lines.at(-1)?.step ?? Math.max(1, steps);
       legend.replaceChildren(
         ...series.map(({ name, points }, i) =>

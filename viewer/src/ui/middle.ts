@@ -38,6 +38,7 @@ function choose(context: Context): HTMLElement | null {
   if (layers.length === 0 && line.is === 'reconnecting') {
     return message('The server is not there', ['It may have ended. The page goes on trying; start distill3d view again to get a new address.']);
   }
+  if (layers.length === 0 && line.is === 'ended') return message('The server is not there', ['There is nothing to show without it.']);
   if (layers.length === 0) return empty(context);
   const states = layers.map((layer) => layer.state.value);
   if (states.some((state) => state.is === 'ready')) return null;

@@ -5,6 +5,7 @@ import {
   AmbientLight, DirectionalLight, HemisphereLight, type PerspectiveCamera, Scene, Vector2, type WebGLRenderer,
 } from 'three';
 import type { Place } from './layout';
+import { Smooth } from './smooth';
 
 /** Spark cuts a splat off at this many standard deviations; ours end where alpha is 1/255. */
 const REACH = Math.sqrt(2 * Math.log(255));
@@ -16,6 +17,7 @@ export class Pane {
   place: Place | null = null;
   readonly #renderer: WebGLRenderer;
   readonly #size = new Vector2();
+  #smooth: Smooth | null = null;
 
   constructor(renderer: WebGLRenderer, onDirty: () => void) {
     this.#renderer = renderer;
@@ -47,6 +49,13 @@ export class Pane {
     this.spark.blurAmount = value ? BLUR_PX : 0;
   }
 
+  /** Whether what hangs in it has edges to be smoothed. */
+  set edged(value: boolean) {
+    if (value === (this.#smooth !== null)) return;
+    this.#smooth?.dispose();
+    this.#smooth = value ? new Smooth(this.#renderer) : null;
+  }
+
   get settled(): boolean {
     return !this.spark.sorting && !this.spark.sortDirty && !this.spark.dirty;
   }
@@ -63,7 +72,8 @@ export class Pane {
       clip.x * stage.width, (1 - clip.y - clip.height) * stage.height, clip.width * stage.width, clip.height * stage.height,
     );
     apply(width / height);
-    this.#renderer.render(this.scene, camera);
+    if (this.#smooth) this.#smooth.draw(this.scene, camera, this.#size.x, this.#size.y);
+    else this.#renderer.render(this.scene, camera);
   }
 }
 
