@@ -18,12 +18,22 @@ from tests.formats.test_instant_ngp import CAMERAS, VALUES, content
 
 Run = Callable[..., Said]
 SMALL = {
-    "hash_grid": ["--to.levels", "4", "--to.log2-entries", "10", "--to.finest", "24", "--to.samples", "64"],
+    "hash_grid": [
+        "--to.levels",
+        "4",
+        "--to.log2-entries",
+        "10",
+        "--to.finest",
+        "24",
+        "--to.samples",
+        "64",
+        "--steps",
+        "200",
+    ],
     "voxels": ["--to.resolution", "24", "--to.samples", "64", "--route", "start"],
-    "gaussians": ["--to.count", "200", "--to.degree", "1"],
     "mesh": ["--to.resolution", "48", "--to.texture-px", "64", "--to.triangles", "400"],
 }
-LEAST_DB = {"hash_grid": 13.0, "voxels": 13.0, "gaussians": 13.0, "mesh": 8.0}
+LEAST_DB = 15.0
 """To the source; grey would have about 8."""
 
 
@@ -53,19 +63,13 @@ def test_it_shows_from_its_own_cameras_what_instant_ngp_shows(distill3d: Run) ->
 def test_it_becomes_other_kinds_in_the_same_place(distill3d: Run, kind: str) -> None:
     Path("a.ingp").write_bytes(pack(content()))
     flags = ["--rays", "500", "--views", "2", "--size", "24", "--picture-size", "16", "--resolution", "0"]
-    steps = [] if {"start"} & set(SMALL[kind]) or kind == "mesh" else ["--steps", "60"]
-    said = distill3d("convert", "a.ingp", *flags, "--to", kind, *SMALL[kind], *steps, "--out", "run")
+    said = distill3d("convert", "a.ingp", *flags, "--to", kind, *SMALL[kind], "--out", "run")
     assert said.code == 0, said.err
     assert f"instant_ngp to {kind} by" in said.out
     report = json.loads(Path("run/report.json").read_text())
-    assert report["psnr_vs_source"] > LEAST_DB[kind]
-    made = files.load("run")
-    assert files.kind_of(made) == kind
-    assert made.scene_transform.equal(files.load("a.ingp").scene_transform)
-    near = [
-        abs(ours - theirs).mean()
-        for ours, theirs in zip(
-            pictures(distill3d, "run", "ours"), pictures(distill3d, "a.ingp", "theirs"), strict=True
-        )
-    ]
-    assert max(near) < 0.12
+    assert report["psnr_vs_source"] > LEAST_DB
+    assert files.kind_of(files.load("run")) == kind
+    ours, theirs = pictures(distill3d, "run", "ours"), pictures(distill3d, "a.ingp", "theirs")
+    for mine, other in ((0, 1), (1, 0)):
+        missed_by, elsewhere = (abs(ours[mine] - theirs[i]).mean() for i in (mine, other))
+        assert missed_by < 0.7 * elsewhere
