@@ -260,6 +260,7 @@ def test_what_a_recipe_cannot_do_is_a_sentence(flags, sentence, tmp_path, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_quick_recipe_ends_with_a_report(name: str, tmp_path, monkeypatch) -> None:
     from distill3d.__main__ import main
