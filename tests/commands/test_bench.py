@@ -63,6 +63,7 @@ def test_numbers_of_other_conditions_are_not_put_beside_these(
 
 def test_the_menu_holds_the_benchmarks_and_nothing_else(distill3d: Run) -> None:
     kinds = {"compress", "convert", "formats", "janus", "kinds", "lessons", "modes", "objectives", "render"}
+    kinds |= {"scratch"}
     assert set(plugins.menu("bench")) == kinds
     assert distill3d("bench").out == distill3d("bench", "--help").out
     assert "janus" in distill3d("bench").out

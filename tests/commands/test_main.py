@@ -45,7 +45,7 @@ def test_every_command_has_a_help_page(distill3d: Run, command: str) -> None:
 def test_help_of_generate_shows_the_flags_of_what_was_chosen(distill3d: Run) -> None:
     plain = distill3d("generate", "--help").out
     esd = distill3d("generate", "--method", "esd", "--scene=voxels", "--help").out
-    assert "--method.entropy" in esd and "--method.entropy" not in plain
+    assert "--method.entropy FLOAT" in esd and "--method.entropy FLOAT" not in plain
     assert "--scene.resolution" in esd and "--scene.count" in plain
     assert "how often a view word still yields front views" in " ".join(plain.replace("│", " ").split())
     for folder in ("objectives", "representations", "priors"):
