@@ -59,7 +59,9 @@ def test_it_shows_from_its_own_cameras_what_instant_ngp_shows(distill3d: Run) ->
         assert abs(shown - rgb).mean() < 5e-3
 
 
-@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "mesh")) for kind in SMALL]
+)
 def test_it_becomes_other_kinds_in_the_same_place(distill3d: Run, kind: str) -> None:
     Path("a.ingp").write_bytes(pack(content()))
     flags = ["--rays", "500", "--views", "2", "--size", "24", "--picture-size", "16", "--resolution", "0"]

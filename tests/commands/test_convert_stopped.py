@@ -68,6 +68,7 @@ def test_every_lesson_goes_on_to_the_same_bits(
     assert _equal(Path("whole"), Path("stopped"))
 
 
+@pytest.mark.slow
 def test_a_conversion_stopped_and_then_killed_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     files.save(ball(), tmp_path / "ball.safetensors")
     _end(process("convert", "ball.safetensors", *LONG, "--out", "whole", cwd=tmp_path))
