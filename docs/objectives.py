@@ -67,8 +67,9 @@ CHOICE = """
 - **To begin**: `sds`. It asks the least, and with a prior that knows its views it finds the object. With
   the strong guidance that a weak prior needs, its colours go too far; `nfsd`, `csd` and `ism` ask for the
   same with less noise.
-- **When faces appear on several sides**: `esd`, best as `--preset no-janus`. Its entropy term needs no network
-  here, and works only while there is much noise: what it withstands grows with the steps that a run spends there. `jsd_joint` is for a prior of many views.
+- **When faces appear on several sides**: `esd`, best as `--preset no-janus`. Its entropy term needs no
+  network here, and works only while there is much noise: what it withstands grows with the steps that a run
+  spends there. `jsd_joint` is for a prior of many views.
   `--method.perp-neg` pushes guidance off the words of the other views.
 - **For variety and fine texture, with time to spare**: `vsd` with `--method.fake lora` or `network`; for
   one scene with an exact q it *is* `sds`, so that what it adds is what q has not learned yet. With
