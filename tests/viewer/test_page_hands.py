@@ -81,11 +81,18 @@ def test_the_wheel_comes_nearer_and_keys_frame_the_scene_again(opened: Any) -> N
     np.testing.assert_allclose(pose(opened)[1], turn, atol=1e-5)
 
 
+PICTURES_GO_BY = """() => new Promise((done) => {
+    let left = 6;
+    const next = () => (left-- ? requestAnimationFrame(next) : done());
+    next();
+})"""
+
+
 def at_rest(page: Any) -> tuple[Any, Any]:
-    """The pose when it no longer changes: a key that was let go is heard a little later."""
+    """The pose when it no longer changes from picture to picture: a key let go is heard a little later."""
     before = pose(page)
     while True:
-        page.wait_for_timeout(100)
+        page.evaluate(PICTURES_GO_BY)
         now = pose(page)
         if np.array_equal(now[0], before[0]):
             return now
