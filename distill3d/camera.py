@@ -54,6 +54,15 @@ class Cameras:
         scale = self.intrinsics.new_tensor([width / self.width, height / self.height])
         return replace(self, intrinsics=self.intrinsics * scale.repeat(2), width=width, height=height)
 
+    def closer(self, by: Float[Tensor, "*B"], at: Float[Tensor, "*B 2"]) -> Cameras:
+        """Cameras with `by` times the focal length and pictures of the same size, of a part of the view.
+
+        `at`, in [0, 1], is where that part is: 0 at the left or the top, 1 at the right or the bottom.
+        """
+        spare_px = at * (by[..., None] - 1) * torch.tensor([self.width, self.height]).to(self.intrinsics)
+        shift = torch.cat([torch.zeros_like(spare_px), spare_px], -1)
+        return replace(self, intrinsics=by[..., None] * self.intrinsics - shift)
+
     def thinned(self, stride: int, first: Int[Tensor, "*B 2"]) -> Cameras:
         """Cameras that see every `stride`-th pixel along rows and columns, from `first` (column, row) on.
 

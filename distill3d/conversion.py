@@ -28,6 +28,8 @@ VOLUME_SHARE = 0.5
 
 PICTURES_WEIGHT = 30.0
 """About that of rays in a lesson at points: Adam remembers how large gradients were."""
+CLOSER = 2.0
+"""Primitives are looked at from so near, too: right from afar, they can be wrong there, as fields cannot."""
 ACTIVE = 0.5
 """Share of the pictures that is drawn by what the student was worst at."""
 
@@ -122,7 +124,9 @@ def _volume(source: Source, student: Scene, pace: Pace) -> Lesson:
 def _pictures(source: Source, student: Scene, pace: Pace) -> Lesson:
     pixels = pace.views * pace.size**2
     stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
-    teacher = SceneTeacher(source.scene, stride=stride, active=ACTIVE if pace.active else 0.0)
+    closer = CLOSER if isinstance(student, Primitives) else 1.0
+    active = ACTIVE if pace.active else 0.0
+    teacher = SceneTeacher(source.scene, closer=closer, stride=stride, active=active)
     if isinstance(student, Primitives):
         return Progress(teacher, pace.views, pace.size, whole=True)
     return Pictures(teacher, teacher, pace.views, pace.size, teacher.want, whole=True)

@@ -22,6 +22,8 @@ VIEWS = 24
 SEED = 20230
 """Of the held-out cameras: those of every conversion are the same."""
 GEOMETRY = ("rgb", "alpha", "depth", "normal")
+NEAR, NEAR_VIEWS = 4.0, 8
+"""The focal length of pictures from near, times that of the others; and how many there are."""
 
 
 def held_out(size: int, views: int = VIEWS) -> Cameras:
@@ -30,11 +32,19 @@ def held_out(size: int, views: int = VIEWS) -> Cameras:
     return AROUND.cameras(Moment(1, 1, generator), views=views, width=size, height=size)
 
 
+def near(size: int, views: int = NEAR_VIEWS) -> Cameras:
+    """The first of the held-out cameras, each looking at a part of its picture that is not at the border."""
+    at = torch.rand(views, 2, generator=torch.Generator().manual_seed(SEED))
+    return held_out(size)[:views].closer(torch.full((views,), NEAR), 0.25 + 0.5 * at)
+
+
 @dataclass(frozen=True)
 class Fidelity:
     """What a target has kept of its source."""
 
     pictures: Comparison
+    psnr_near: float
+    """Of pictures with a larger focal length, in dB."""
     chamfer: float | None
     """Between the surfaces, in world units; None if it was not measured or one has no surface."""
     iou: float | None
@@ -48,6 +58,7 @@ class Fidelity:
             "ssim_vs_source": float(scores.ssim.mean()),
             "psnr_vs_source_worst": float(scores.psnr[worst]),
             "worst_view": worst,
+            "psnr_vs_source_near": self.psnr_near,
             "alpha_error": self.pictures.alpha_error,
             "depth_error": self.pictures.depth_error,
             "normal_error_deg": self.pictures.normal_error_deg,
@@ -68,4 +79,5 @@ def fidelity(
     pictures = compare(ours, theirs, held_out(size, views))
     with torch.no_grad():
         solids = solid_likeness(ours, theirs, resolution=resolution) if resolution else None
-    return Fidelity(pictures, solids and solids.chamfer, solids and solids.iou)
+    psnr_near = float(compare(ours, theirs, near(size)).scores.psnr.mean())
+    return Fidelity(pictures, psnr_near, solids and solids.chamfer, solids and solids.iou)

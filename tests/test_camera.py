@@ -47,6 +47,14 @@ def test_thinned_cameras_have_every_so_manieth_ray():
     torch.testing.assert_close(directions[1], full[1, 1:7:3, 2:11:3])
 
 
+def test_closer_cameras_see_a_part_of_a_larger_picture():
+    cameras = orbit(torch.tensor([0.3, 2.0]), 0.4, width=12, height=8)
+    _, larger = cameras.resized(36, 24).rays()
+    _, part = cameras.closer(torch.tensor([3.0, 3.0]), torch.tensor([[0.0, 1.0], [0.25, 0.5]])).rays()
+    torch.testing.assert_close(part[0], larger[0, 16:24, 0:12])
+    torch.testing.assert_close(part[1], larger[1, 8:16, 6:18])
+
+
 def test_azimuth_and_elevation_come_back():
     azimuths, elevations = torch.rand(50) * 6 - 3, torch.rand(50) * 2.8 - 1.4
     back = azimuth_elevation(orbit(azimuths, elevations, width=4, height=4))

@@ -50,7 +50,8 @@ def significance(
     total = torch.zeros_like(opacity)
     for first in range(0, len(cameras), AT_ONCE):
         some = cameras[first : first + AT_ONCE].to(opacity.device)
-        total += weigh(whole.means, whole.wxyz, scales, opacity, some).weight.sum(0)
+        splats = whole.means, whole.wxyz, scales, opacity
+        total += weigh(*splats, some, antialiased=bool(whole.antialiased)).weight.sum(0)
     log_volume = scene.log_scales.sum(-1)
     return total * (power * (log_volume - log_volume.quantile(USUAL)).clamp_max(0)).exp()
 

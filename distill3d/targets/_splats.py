@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from distill3d.conversions.field_to_primitives import field_to_primitives
 from distill3d.conversions.mesh_to_gaussians import mesh_to_primitives
 from distill3d.field import Field
+from distill3d.representations._primitives import Primitives
 from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.target import Target
@@ -28,7 +29,7 @@ class SplatTarget(Target):
         """Numbers, gradients and moments of each; and of the points that are gathered to it."""
         return self.count * (16 * (11 + 3 * (self.degree + 1) ** 2) + 1000) + PICTURE_BYTES
 
-    def of_surfaces(self, source: Scene, kind: Literal["gaussians", "surfels"], seed: int) -> Scene:
+    def of_surfaces(self, source: Scene, kind: Literal["gaussians", "surfels"], seed: int) -> Primitives:
         """Primitives that lie on what a field or a mesh shows."""
         if isinstance(source, Field):
             return field_to_primitives(source, kind, count=self.count, degree=self.degree, seed=seed)

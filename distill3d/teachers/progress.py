@@ -127,7 +127,8 @@ def mixed(ours: Rendering, theirs: Rendering, share: Float[Tensor, "B H W 1"]) -
 
 def spread(student: Primitives, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "B H W C"]:
     """Σ w v: values of primitives drawn like colours; differentiable in the values alone."""
-    draw = splat if isinstance(student, Gaussians) else surfels
     scales, opacity = student.log_scales.detach().exp(), student.opacity_logits.detach().sigmoid()
     where = student.means.detach(), student.wxyz.detach(), scales, opacity
-    return draw(*where, values, cameras).colours
+    if isinstance(student, Gaussians):
+        return splat(*where, values, cameras, antialiased=bool(student.antialiased)).colours
+    return surfels(*where, values, cameras).colours

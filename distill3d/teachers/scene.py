@@ -46,6 +46,9 @@ class SceneTeacher:
     """Radius of the ball around the origin that holds the source; cameras stand so many times as far away."""
     shots: int = 48
     """Pictures of the source that are kept to learn from."""
+    closer: float = 1.0
+    """The longest focal length of a lesson, times that of pictures of the whole: what was only seen from afar
+    need not look right from near, Gaussians above all, whose footprints are blurred by a part of a pixel."""
     stride: int = 1
     tile_px: int = 0
     """About the side of a tile; 0: whole pictures."""
@@ -126,7 +129,7 @@ class SceneTeacher:
         """The pictures of this size, some of which are exchanged when all were looked at once on average."""
         self._steps += 1
         if self._shots is None:
-            cameras = self._around(moment, self.shots, width, height)
+            cameras = self._lessons(moment, self.shots, width, height)
             self._shots = self._shot(cameras, torch.full((self.shots, 1, 1), UNSEEN))
         known = self._shots
         if (known.cameras.width, known.cameras.height) != (width, height):
@@ -151,6 +154,14 @@ class SceneTeacher:
         poses = cameras.world_to_camera.clone()
         poses[:, :3, 3] *= self.extent
         return replace(cameras, world_to_camera=poses)
+
+    def _lessons(self, moment: Moment, views: int, width: int, height: int) -> Cameras:
+        """Those around, as many of which look at a part from near as there are wholes."""
+        cameras = self._around(moment, views, width, height)
+        if self.closer == 1:
+            return cameras
+        by = self.closer ** (2 * moment.uniform(views) - 1).clamp_min(0)
+        return cameras.closer(by, moment.uniform(views, 2))
 
     def _window(self, drawn: Drawn, shots: Shots, moment: Moment) -> Window:
         size = torch.tensor([shots.cameras.width, shots.cameras.height])

@@ -111,6 +111,7 @@ def _contributions(scene: Scene, camera: Cameras, begun: float) -> Frame:
         scene.opacity_logits.sigmoid(),
         camera,
         MOST_COUNTED,
+        antialiased=bool(scene.antialiased),
     )
     count = (weights[0] > 0).sum(-1, keepdim=True)
     share = count.float().log1p() / math.log1p(MOST_COUNTED)

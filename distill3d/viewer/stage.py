@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from distill3d.representations.gaussians import Gaussians
 from distill3d.viewer import protocol
 from distill3d.viewer.meaning import Meaning
 from distill3d.viewer.properties import properties_of
@@ -191,7 +192,7 @@ class Stage:
             parameters=showing.parameters,
             frames=True,
             channels=showing.channels,
-            antialiased=False,
+            antialiased=isinstance(showing.scene, Gaussians) and bool(showing.scene.antialiased),
             psnr=entry.psnr,
             ssim=entry.ssim,
             properties=properties_of(showing.scene, entry.meaning),

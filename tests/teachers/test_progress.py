@@ -80,7 +80,9 @@ def test_a_mixture_is_the_student_where_it_counts_and_the_source_elsewhere():
 
 def test_the_map_of_ones_is_alpha():
     cameras = turntable(2, width=16, height=16)
-    for student in (scene(Gaussians), to_surfels(scene(Gaussians))):
+    sharp = scene(Gaussians)
+    sharp.antialiased.fill_(True)
+    for student in (scene(Gaussians), sharp, to_surfels(scene(Gaussians))):
         with torch.no_grad():
             alpha = student.render(cameras).alpha
         assert_close(spread(student, torch.ones(40, 1), cameras), alpha)

@@ -88,6 +88,21 @@ def test_a_scene_and_its_extent_grown_alike_are_the_same_lesson():
     assert loss[1.0].parts["depth"] > 0
 
 
+def test_as_many_lessons_are_from_near_as_from_afar():
+    source = scene(Gaussians)
+    taken = [
+        SceneTeacher(source, shots=200, closer=closer).cameras(moment(), views=400, width=8, height=8)
+        for closer in (1.0, 3.0)
+    ]
+    afar, near = (cameras.intrinsics for cameras in taken)
+    focal, whole = near[:, 0] / afar[0, 0], afar[0, 0]
+    assert_close(afar, afar[:1].expand_as(afar))
+    assert float(focal.min()) >= 1 and 2.9 < float(focal.max()) <= 3.001
+    assert 0.4 < float((focal == 1).float().mean()) < 0.6
+    left, right = -near[:, 2] / near[:, 0], (8 - near[:, 2]) / near[:, 0]
+    assert float(left.min()) >= -4 / whole - 1e-5 and float(right.max()) <= 4 / whole + 1e-5
+
+
 def test_tiles_are_drawn_by_the_errors_in_them():
     cameras = turntable(2, width=8, height=8)
     errors = torch.tensor([[[1.0, 0], [0, 0]], [[0, 0], [0, 3]]])

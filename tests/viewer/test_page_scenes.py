@@ -65,6 +65,26 @@ def test_the_page_draws_what_the_server_draws(
         assert similarity(here, server_picture(scene, azimuth_rad)) > 0.95
 
 
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_splats_under_a_pixel_are_as_faint_as_the_server_has_them(
+    serve_page: Callable[..., Any], page: Any, tmp_path: Path, antialiased: bool
+) -> None:
+    dust = Gaussians.start(count=300, radius=0.6, opacity=0.9)
+    dust.log_scales.data.fill_(np.log(0.006))
+    dust.antialiased.fill_(antialiased)
+    path = tmp_path / "dust.ply"
+    files.save(dust, path)
+    expected = server_picture(dust, 0.4).mean()
+    _page.open_page(page, serve_page(path).url)
+    _page.stand(page, view(0.4))
+    assert _page.picture(page, SIDE, SIDE, "#000").mean() == pytest.approx(expected, rel=0.1)
+    with _page.bare_page() as url:
+        _page.open_page(page, url)
+        _page.drop_files(page, [path])
+        _page.stand(page, view(0.4))
+        assert _page.picture(page, SIDE, SIDE, "#000").mean() == pytest.approx(expected, rel=0.1)
+
+
 def test_colours_change_with_the_view(serve_page: Callable[..., Any], page: Any, tmp_path: Path) -> None:
     ball = blob((0.5, 0.5, 0.5), 0.0)
     sh = torch.zeros(1, 4, 3)

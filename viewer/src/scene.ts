@@ -100,7 +100,7 @@ export class Scene {
         layer.root.visible = !layer.drawnByServer(this.look.value);
         pane.scene.add(layer.root);
       }
-      pane.antialiased = layers.some((layer) => layer.wire.value?.antialiased);
+      pane.antialiased = layers.some((layer) => layer.antialiased);
       pane.edged = layers.some((layer) => layer.root.visible && layer.drawing?.edged);
     });
     this.stage.ask();

@@ -15,6 +15,8 @@ export type SplatFormat = 'ply' | 'spz' | 'splat' | 'sog';
  * harmonics of its 32 bytes off at the power of two below, which shows; those of its 16 bytes are right to 7 bits.
  */
 const EXACT_UP_TO = 3_000_000;
+/** As Postshot and Brush write it. */
+const ANTIALIASED = /^comment (antialiased 1|SplatRenderMode: mip)\s*$/m;
 const FINE_ELLIPSOIDS_UP_TO = 20_000;
 
 const TYPES: Record<SplatFormat, SplatFileType> = {
@@ -28,6 +30,8 @@ export class GaussiansDrawing implements Drawing {
   readonly object = new Group();
   readonly primitives: number;
   readonly ball: Ball;
+  /** Whether splats that are blurred to the size of a pixel become as much fainter; a PLY says so in a comment. */
+  readonly antialiased: boolean;
   readonly #mesh: SplatMesh;
   readonly #own: Uint8Array;
   readonly #positions: Float32Array;
@@ -40,19 +44,21 @@ export class GaussiansDrawing implements Drawing {
   readonly #far = new dyno.DynoFloat({ value: 1 });
 
   static async open(bytes: ArrayBuffer, format: SplatFormat): Promise<GaussiansDrawing> {
+    const head = format === 'ply' ? header(bytes) : '';
     const mesh = new SplatMesh({
       fileBytes: new Uint8Array(bytes),
       fileType: TYPES[format],
-      extSplats: format !== 'spz' && format !== 'sog' && !hasHarmonics(bytes) && bytes.byteLength / 32 < EXACT_UP_TO,
+      extSplats: format !== 'spz' && format !== 'sog' && !head.includes('f_rest_') && bytes.byteLength / 32 < EXACT_UP_TO,
       editable: false,
       raycastable: false,
     });
     await mesh.initialized;
-    return new GaussiansDrawing(mesh, format);
+    return new GaussiansDrawing(mesh, format, ANTIALIASED.test(head));
   }
 
-  private constructor(mesh: SplatMesh, format: SplatFormat) {
+  private constructor(mesh: SplatMesh, format: SplatFormat, antialiased: boolean) {
     this.#mesh = mesh;
+    this.antialiased = antialiased;
     if (format === 'spz') this.object.rotation.x = Math.PI; // its axes are right, up, back
     this.object.add(mesh);
     const count = (mesh.extSplats ?? mesh.packedSplats)?.getNumSplats() ?? 0;
@@ -192,8 +198,8 @@ export class GaussiansDrawing implements Drawing {
   }
 }
 
-function hasHarmonics(bytes: ArrayBuffer): boolean {
-  return new TextDecoder('latin1').decode(bytes.slice(0, 65536)).split('end_header')[0]!.includes('f_rest_');
+function header(bytes: ArrayBuffer): string {
+  return new TextDecoder('latin1').decode(bytes.slice(0, 65536)).split('end_header')[0]!;
 }
 
 /** Everything white, so that on black what is seen is alpha. */

@@ -4,6 +4,7 @@ import { Euler, Group, MathUtils, Matrix4, Vector3 } from 'three';
 import type { Layer as WireLayer } from '../net/protocol';
 import { Signal } from '../signal';
 import type { Ball, Colours, Drawing, Look } from './drawing';
+import { GaussiansDrawing } from './gaussians';
 import { MeshDrawing } from './mesh';
 
 export interface Transform {
@@ -69,6 +70,10 @@ export class Layer {
     const wire = this.wire.value;
     if (!wire || !wire.frames) return false;
     return wire.shown === 'frames' || this.exact.value || look === 'contributions';
+  }
+
+  get antialiased(): boolean {
+    return this.wire.value?.antialiased ?? (this.#drawing instanceof GaussiansDrawing && this.#drawing.antialiased);
   }
 
   get coloured(): boolean {
