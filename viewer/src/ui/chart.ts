@@ -34,6 +34,7 @@ export function lossChart(): LossChart {
     const [low, high] = values.length ? [Math.min(...values.map(scale)), Math.max(...values.map(scale))] : [0, 1];
     const x = (step: number): number => (step / Math.max(1, most)) * (width - 2) + 1;
     const y = (value: number): number => 4 + (1 - (scale(value) - low) / Math.max(1e-12, high - low)) * (height - 18);
+    const labels: [string, number, number][] = [];
     pen.font = '10px monospace';
     pen.fillStyle = colour('--quiet');
     pen.strokeStyle = colour('--line');
@@ -45,12 +46,12 @@ export function lossChart(): LossChart {
       pen.stroke();
       const value = low + share * (high - low);
       const label = short(log ? 10 ** value : value);
-      if (values.length) pen.fillText(label, width - pen.measureText(label).width - 2, at - 2 < 8 ? at + 10 : at - 2);
+      if (values.length) labels.push([label, width - pen.measureText(label).width - 2, at - 2 < 8 ? at + 10 : at - 2]);
     }
-    pen.fillText(`${most} steps`, 2, height - 2);
+    labels.push([`${most} steps`, 2, height - 2]);
     for (const { after, name } of stages) {
       pen.fillRect(x(after), 0, 1, height - 12);
-      pen.fillText(name, x(after) + 4, 9);
+      labels.push([name, x(after) + 4, 9]);
     }
     series.forEach(({ points }, i) => {
       pen.strokeStyle = colour(COLOURS[i % COLOURS.length]!);
@@ -67,6 +68,12 @@ export function lossChart(): LossChart {
       pen.lineTo(x(marked), height - 12);
       pen.stroke();
       pen.setLineDash([]);
+    }
+    pen.strokeStyle = colour('--panel');
+    pen.lineWidth = 4;
+    for (const label of labels) {
+      pen.strokeText(...label);
+      pen.fillText(...label);
     }
   });
   return {
