@@ -105,11 +105,12 @@ def _resolve(options: Any) -> Any:
     for name, number in least.items():
         _flags.at_least(number, name, getattr(options, name))
     preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]
+    learns = preset["steps"] > 0 and options.route not in ("start", "extract")
     return dataclasses.replace(
         options,
         source=str(Path(options.source).resolve()),
         data=options.data and options.data.resolve(),
-        steps=0 if options.route in ("start", "extract") else options.steps or preset["steps"],
+        steps=(options.steps or preset["steps"]) if learns else 0,
         views=options.views or preset.get("views", 4),
         rays=options.rays or preset.get("rays", 4096),
     )

@@ -145,6 +145,14 @@ def test_where_nothing_is_learned_there_is_no_progress(distill3d: Run, source: s
     assert "extra.progress" not in files.load("run").state_dict()
 
 
+def test_steps_are_for_what_learns(distill3d: Run, source: str) -> None:
+    """A mesh is extracted, however many steps it was given."""
+    flags = [*FEW, "--to", "mesh", "--to.resolution", "24", "--to.texture-px", "32", "--to.triangles", "60"]
+    said = distill3d("convert", source, *flags, "--steps", "9", "--out", "run")
+    assert said.code == 0, said.err
+    assert json.loads(Path("run/report.json").read_text())["steps"] == 0
+
+
 def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
     state = splats().state_dict()
     state["sh"] = torch.cat([state["sh"], torch.zeros(300, 15, 3)], 1)
