@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from distill3d import machine
 from distill3d.conversions.field_of import field_of
 from distill3d.conversions.inherited import comparable, look_into
@@ -32,6 +34,10 @@ CLOSER = 2.0
 """Primitives are looked at from so near, too: right from afar, they can be wrong there, as fields cannot."""
 ACTIVE = 0.5
 """Share of the pictures that is drawn by what the student was worst at."""
+RAY_BYTES, PIXEL_BYTES = 70_000, 300
+"""Memory for all that is known in a step of a ray's samples, and of a pixel of a picture of splats."""
+KEPT_BYTES = 2400
+"""The same for a pixel of every picture that is kept: those of the lesson, and those of the report."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,14 @@ class Pace:
     """Side of the pictures in pixels."""
     active: bool = True
     """Whether a share of each step goes to where the student is worst."""
+
+    def bytes(self, kind: str) -> dict[str, int]:
+        """About how much memory lessons of a scene of this kind take, by the flag that would lessen it."""
+        kept = {"--size": KEPT_BYTES * self.size**2}
+        family = FAMILIES.get(kind, "field")
+        if family == "field":
+            return {"--rays": RAY_BYTES * max(self.rays, self.views), **kept}
+        return {"--views": PIXEL_BYTES * self.views * self.size**2, **kept} if family == "splats" else kept
 
 
 @dataclass(frozen=True)
@@ -85,23 +99,36 @@ class InTurn:
             lesson.load_state_dict(state[str(i)])
 
 
-def check_memory(target: Target, kind: str) -> None:
-    """A ValueError with a sentence if a scene of this size is more than the machine has room for."""
-    free, needed = machine.free_bytes(), target.bytes()
+def check_memory(target: Target, kind: str, pace: Pace) -> None:
+    """A ValueError with a sentence if there is no room for a scene of this size and its lessons."""
+    needs = {target.smaller: target.bytes(), **pace.bytes(kind)}
+    free, needed = machine.free_bytes(), sum(needs.values())
     if free is not None and needed > free:
         raise ValueError(
-            f"{kind} of this size needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are "
-            f"free; ask for less with {target.smaller}"
+            f"a conversion into {kind} of this size needs about {needed / 1e9:.1f} GB of memory, and "
+            f"{free / 1e9:.1f} GB are free; ask for less with {max(needs, key=lambda flag: needs[flag])}"
         )
 
 
-def start(source: Source, target: Target, kind: str, *, seed: int) -> Scene:
-    """A scene of `kind` that shows as much of `source` as can be had without learning."""
-    check_memory(target, kind)
+def start(source: Source, target: Target, kind: str, *, seed: int, pace: Pace | None = None) -> Scene:
+    """A scene of `kind` that shows as much of `source` as can be had without learning.
+
+    `pace` is that of the lessons to come. Raises ValueError for a scene that there is no memory for, or that
+    is of no size that can be.
+    """
+    check_memory(target, kind, pace or Pace())
     known = source.field if FAMILIES.get(kind, "field") == "field" else source.scene
     student = target.start(known, seed=seed)
+    if isinstance(student, Field):
+        _check_answers(student)
     student.scene_transform.copy_(source.scene.scene_transform)
     return student
+
+
+@torch.no_grad()
+def _check_answers(field: Field) -> None:
+    """Ask for one point: networks that are too large for a backend say so before anything is learned."""
+    field.query(torch.zeros(1, 3), torch.eye(3)[2:] if field.directional else None)
 
 
 def lesson(source: Source, student: Scene, route: Route, pace: Pace) -> Lesson:

@@ -28,5 +28,5 @@ class Target:
         raise TypeError(f"{type(self).__name__} starts nothing")
 
     def bytes(self) -> int:
-        """About how much memory it takes to make and to teach a scene of this size."""
+        """About how much memory it takes to make a scene of this size and to learn it, lessons aside."""
         raise TypeError(f"{type(self).__name__} does not know how large it is")

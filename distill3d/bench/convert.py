@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from distill3d import conversion, files, plugins
-from distill3d.bench import _matrix
+from distill3d.bench import _digest, _matrix
 from distill3d.bench._benchmark import Benchmark, Record, kept_in
 from distill3d.bench._labels import words
 from distill3d.conversion import Source
-from distill3d.conversions.routes import route
+from distill3d.conversions.routes import FAMILIES, route
 from distill3d.distill import learn
 from distill3d.errors import UserError, unknown
 from distill3d.fidelity import fidelity
@@ -26,7 +26,12 @@ MADE_OF = {"mlp": "hash_grid", "vm": "hash_grid", "voxels": "hash_grid", "tripla
 MADE_OF |= {"surfels": "gaussians"}
 """What the other sources are converted from first, so that each kind is one."""
 HERE = Path(__file__).parents[2] / "scenes"
-QUICK = {"steps": 120, "rays": 2048, "views": 3}
+QUICK = {"field": 0.2, "splats": 0.3, "mesh": 1.0}
+"""The share of a preset's steps that is taken, by the target's family."""
+PACE = ("steps", "rays", "views")
+"""What a preset says of the lessons, and not of the target itself."""
+CODE = ("conversion.py", "conversions", "teachers", "targets", "representations", "distill.py", "field.py")
+"""What a result depends on beside its settings."""
 VIEWS = 12
 LEAST_DB, MOST_SECONDS = 30.0, 90.0
 """Of fields into fields."""
@@ -38,7 +43,7 @@ class Convert(Benchmark):
 
     kinds: Annotated[str, "which kinds, with commas between them: hash_grid,vm"] = "all"
     scenes: Annotated[Path | None, "folder of the scenes that come with the sources"] = None
-    quick: Annotated[bool, "a fifth of the steps, and half of the rays"] = False
+    quick: Annotated[bool, "a fifth of the steps into fields, three tenths into splats"] = False
     steps: Annotated[int, "of each conversion that learns; 0: as its preset quick says"] = 0
     size: Annotated[int, "side of the pictures in pixels"] = 128
     seed: Annotated[int, "where all randomness starts"] = 0
@@ -86,19 +91,28 @@ class Convert(Benchmark):
 
     def _measured(self, source: str, target: str) -> Record:
         """The conversion as it was measured before, or now."""
-        trial: Record = {"source": source, "target": target, "seed": self.seed, "size": self.size}
-        trial |= self._pace(target)
+        trial = self._trial(source, target)
         outcome = self.results.outcome(trial)
         if outcome is None:
             _, outcome = self._converted(self._source(source), source, target)
             self.results.add(trial, outcome)
         return outcome
 
+    def _trial(self, source: str, target: str) -> Record:
+        """All that the outcome depends on: settings of the target, what the source is made by, and code."""
+        known: Record = {"source": source, "target": target, "seed": self.seed, "size": self.size}
+        known |= {"views": VIEWS, "pace": self._pace(target), "sizes": _sizes(target)}
+        known["code"] = _digest.of_code(*CODE)
+        if source in SHIPPED:
+            return known | {"file": _digest.of_file(self._folder() / SHIPPED[source])}
+        return known | {"made_by": self._trial(MADE_OF[source], source)}
+
     def _pace(self, target: str) -> dict[str, Any]:
         """Steps, rays and views of a conversion into this kind."""
-        known = plugins.presets(plugins.find("targets", target, "target", ""), Path())["quick"]
-        pace = {name: known[name] for name in ("steps", "rays", "views") if name in known}
-        pace |= {name: value for name, value in QUICK.items() if self.quick and pace["steps"] > 0}
+        preset = _preset(target)
+        pace = {name: preset[name] for name in PACE if name in preset}
+        if self.quick:
+            pace["steps"] = round(QUICK[FAMILIES.get(target, "field")] * pace["steps"])
         return pace | ({"steps": self.steps} if self.steps and pace["steps"] else {})
 
     def _source(self, kind: str) -> Source:
@@ -113,14 +127,11 @@ class Convert(Benchmark):
 
     def _converted(self, source: Source, kind: str, target: str) -> tuple[Scene, Record]:
         """A conversion, and what came of it."""
-        preset = plugins.presets(plugins.find("targets", target, "target", ""), Path())["quick"]
-        sizes = {name: value for name, value in preset.items() if name not in ("steps", "rays", "views")}
         pace, way = self._pace(target), route(kind, target)
         steps = pace.pop("steps")
+        made = plugins.load("targets", target, "target", "")(**_sizes(target))
         begun = time.perf_counter()
-        student = conversion.start(
-            source, plugins.load("targets", target, "target", "")(**sizes), target, seed=self.seed
-        )
+        student = conversion.start(source, made, target, seed=self.seed)
         started = time.perf_counter() - begun
         lesson = conversion.lesson(source, student, way, conversion.Pace(size=self.size, **pace))
         for _ in learn(student, lesson, steps=steps, seed=self.seed):
@@ -137,6 +148,15 @@ class Convert(Benchmark):
             "parameters": sum(parameter.numel() for parameter in student.parameters()),
             **numbers,
         }
+
+
+def _preset(target: str) -> dict[str, Any]:
+    return plugins.presets(plugins.find("targets", target, "target", ""), Path())["quick"]
+
+
+def _sizes(target: str) -> dict[str, Any]:
+    """What the preset says of the target itself."""
+    return {name: value for name, value in _preset(target).items() if name not in PACE}
 
 
 def judgements(table: dict[tuple[str, str], Record]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from distill3d import files, machine, pictures
+from distill3d import files, machine, pictures, plugins
 from distill3d.camera import turntable
 from distill3d.comparison import WHITE, against_photographs
 from distill3d.conversions.beyond import beyond
@@ -53,11 +53,15 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
         "seconds_to_start": round(parts.seconds, 2),
         "bytes_before": files.size_of(options.source),
         "bytes_after": run.path(scene_file).stat().st_size,
-        "parameters": sum(p.numel() for p in target.parameters()),
+        "parameters_before": _parameters(source),
+        "parameters": _parameters(target),
         **measured.summary(),
         **_progress(target),
         "warnings": list(beyond(parts.given, target)),
     }
+    if report["from"] == report["to"] and report["parameters"] >= report["parameters_before"]:
+        smaller = plugins.load("targets", options.to, "kind of target", "").smaller
+        report["warnings"].append(f"it is no smaller than its source; ask for less with {smaller}")
     if options.data is not None:
         report |= _against_truth(options, source, target)
     _write_comparison(run, report, source, target, options.size)
@@ -65,6 +69,10 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
     report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
     run.write_json("report.json", report)
     _print(run, report, scene_file)
+
+
+def _parameters(scene: Scene) -> int:
+    return sum(parameter.numel() for parameter in scene.parameters())
 
 
 def _progress(target: Scene) -> dict[str, Any]:
@@ -120,7 +128,9 @@ def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]
 def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:
     numbers = f"PSNR to the source {report['psnr_vs_source']:.2f} dB  SSIM {report['ssim_vs_source']:.4f}"
     megabytes = f"{report['bytes_before'] / 1e6:.2f} to {report['bytes_after'] / 1e6:.2f} MB"
-    print(f"{report['steps']} steps in {report['seconds']:.1f} s  {numbers}  {megabytes}")
+    learned = f"{report['parameters_before']} to {report['parameters']} parameters"
+    print(f"{report['steps']} steps in {report['seconds']:.1f} s  {numbers}")
+    print(f"{report['from']} to {report['to']}: {learned}, {megabytes}")
     if "psnr_lost" in report:
         words = "against the pictures of {data}: source {psnr_source:.2f} dB, target {psnr_target:.2f} dB"
         print(words.format(**report))

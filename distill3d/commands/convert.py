@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
 
-Src = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC")]
+Src = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC", help_behavior_hint="")]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Options:
     source: Src = ""
     """The scene to convert."""
     route: Literal["auto", "volume", "render", "volume+render", "start", "extract"] = "auto"
-    """How to get there: volume compares both scenes at points, render compares their pictures, start only
-    does what needs no learning, extract is for meshes; auto takes the best."""
+    """How to get there: volume compares both scenes at points, render compares their pictures, volume+render
+    one after the other; start does what needs no learning, extract is for meshes; auto takes the best."""
     preset: Literal["quick", "standard", "published"] = "quick"
     """How large it becomes, and how long it may take; `Grammar` adds what it decides."""
     steps: int = 0
@@ -49,8 +49,8 @@ class Options:
     """Rays in each step where points are compared; 0: as the preset says."""
     size: int = 128
     """Side of the pictures in pixels, of lessons and of the report."""
-    active: bool = True
-    """Look again at what the copy was worst at: a share of the cameras, and of the rays."""
+    even: bool = False
+    """Draw all cameras and rays evenly, none of them because the copy was worst there."""
     resolution: int = 64
     """Voxels a side of the grid for the report's Chamfer distance and IoU; 0: leave them out."""
     data: _flags.Folder = None
@@ -105,11 +105,12 @@ def _resolve(options: Any) -> Any:
     for name, number in least.items():
         _flags.at_least(number, name, getattr(options, name))
     preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]
+    learns = preset["steps"] > 0 and options.route not in ("start", "extract")
     return dataclasses.replace(
         options,
         source=str(Path(options.source).resolve()),
         data=options.data and options.data.resolve(),
-        steps=0 if options.route in ("start", "extract") else options.steps or preset["steps"],
+        steps=(options.steps or preset["steps"]) if learns else 0,
         views=options.views or preset.get("views", 4),
         rays=options.rays or preset.get("rays", 4096),
     )
@@ -128,14 +129,14 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     with given_by_user():
         source = centred(given)
         origin = conversion.Source(source)
+        pace = conversion.Pace(options.rays, options.views, options.size, not options.even)
         if checkpoint is None:
             print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
             made = target(**dataclasses.asdict(options.to_options))
-            student = conversion.start(origin, made, options.to, seed=options.seed)
+            student = conversion.start(origin, made, options.to, seed=options.seed, pace=pace)
         else:
             of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
             student = of.from_state(checkpoint.state["student"])
-        pace = conversion.Pace(options.rays, options.views, options.size, options.active)
         lesson = conversion.lesson(origin, student, way, pace)
     return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
 

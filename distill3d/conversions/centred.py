@@ -15,6 +15,8 @@ from distill3d.scene import Scene
 
 FILLED = 0.95
 """Radius of what there is to see, in the unit ball."""
+SMALLEST, LARGEST = 1e-12, 1e12
+"""Radii of scenes between which float32 holds them, their areas and their volumes."""
 
 
 def centred(source: Scene) -> Scene:
@@ -25,6 +27,8 @@ def centred(source: Scene) -> Scene:
     """
     if isinstance(source, Field):
         _not_empty(source)
+    if isinstance(source, Mesh):
+        _not_flat(source)
     ball = ball_around(source)
     if _in_unit(source):
         return source
@@ -82,8 +86,25 @@ def _not_empty(field: Field) -> None:
         )
 
 
+def _not_flat(mesh: Mesh) -> None:
+    corners = mesh.vertices().detach().double()[mesh.faces.long()]
+    doubled = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    if not doubled.norm(dim=-1).sum() > 0:
+        raise ValueError(
+            "the mesh has no surface: it has no triangles, or none of them has an area; give one with faces"
+        )
+
+
 def _into_unit(ball: Ball) -> Float64[Tensor, "4 4"]:
-    """What moves the ball around the origin, a little smaller than the unit ball."""
+    """What moves the ball around the origin, a little smaller than the unit ball.
+
+    Raises ValueError for a ball without bounds that numbers could hold.
+    """
+    if not SMALLEST < ball.radius < LARGEST:
+        raise ValueError(
+            f"the scene has no bounds that can be: it reaches {ball.radius:.3g} from its middle, and "
+            f"{SMALLEST:g} to {LARGEST:g} was expected; scale it first, or take out what lies far away"
+        )
     similarity = torch.eye(4, dtype=torch.float64)
     scale = FILLED / ball.radius
     similarity[:3, :3] *= scale

@@ -50,6 +50,7 @@ ROUTES = {
     ),
     ("splats", "mesh"): (Route("extract", "the surface that its pictures show, with a texture"),),
     ("mesh", "field"): (
+        Route("volume+render", "the distance to the mesh and its texture teach at points, then its pictures"),
         Route("volume", "the distance to the mesh says a density, its texture a colour, at every point"),
         Route("render", "their pictures are compared and nothing else"),
         Route("start", "what can be had without learning, and no more"),
@@ -62,8 +63,8 @@ ROUTES = {
 }
 """For each pair of families the routes there are, the one that is taken first."""
 SAME = {
-    "field": "the same kind again, at another size",
-    "splats": "the same kind again, fewer of them",
+    "field": "the same kind again, at the size that was asked for",
+    "splats": "the same kind again, of which those that count most are kept, up to --to.count",
 }
 
 

@@ -15,8 +15,6 @@ from distill3d.field import Field
 from distill3d.scene import Scene, Seen
 from distill3d.target import Target
 
-LESSON_BYTES = 300_000_000
-"""Of points and what is known of them in a step of the usual size."""
 NOWHERE = Seen(orbit(torch.zeros(1), 0.0, width=1, height=1))
 """No photographs: fields that are made for them start alike."""
 
@@ -42,5 +40,5 @@ class FieldTarget(Target):
             return sum(parameter.numel() for parameter in self.fresh(0).parameters())
 
     def bytes(self) -> int:
-        """The numbers, their gradients and Adam's two moments, and what a step of a lesson holds."""
-        return 16 * self.parameters() + LESSON_BYTES
+        """The numbers, their gradients and Adam's two moments."""
+        return 16 * self.parameters()

@@ -13,9 +13,6 @@ from distill3d.representations.mesh import Mesh
 from distill3d.scene import Scene
 from distill3d.target import Target
 
-PICTURE_BYTES = 100_000_000
-"""Of pictures and what is known of them in a step of the usual size."""
-
 
 @dataclass(frozen=True)
 class SplatTarget(Target):
@@ -27,7 +24,7 @@ class SplatTarget(Target):
 
     def bytes(self) -> int:
         """Numbers, gradients and moments of each; and of the points that are gathered to it."""
-        return self.count * (16 * (11 + 3 * (self.degree + 1) ** 2) + 1000) + PICTURE_BYTES
+        return self.count * (16 * (11 + 3 * (self.degree + 1) ** 2) + 1000)
 
     def of_surfaces(self, source: Scene, kind: Literal["gaussians", "surfels"], seed: int) -> Primitives:
         """Primitives that lie on what a field or a mesh shows."""

@@ -11,8 +11,8 @@ from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
     "quick": {
-        "steps": 600,
-        "rays": 4096,
+        "steps": 2000,
+        "rays": 1024,
         "levels": 10,
         "log2_entries": 15,
         "coarsest": 8,

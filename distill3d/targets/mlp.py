@@ -11,8 +11,8 @@ from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
     "quick": {
-        "steps": 600,
-        "rays": 4096,
+        "steps": 2400,
+        "rays": 1024,
         "frequencies": 6,
         "width": 64,
         "layers": 3,

@@ -12,8 +12,8 @@ from distill3d.targets._field import NOWHERE, FieldTarget
 
 PRESETS = {
     "quick": {
-        "steps": 600,
-        "rays": 4096,
+        "steps": 1200,
+        "rays": 1024,
         "resolution": 96,
         "density_rank": 8,
         "colour_rank": 16,

@@ -15,8 +15,8 @@ from distill3d.targets._field import FieldTarget
 
 PRESETS = {
     "quick": {
-        "steps": 300,
-        "rays": 4096,
+        "steps": 600,
+        "rays": 1024,
         "resolution": 96,
         "degree": 1,
         "coarser": 2,

@@ -123,8 +123,7 @@ class Volume:
     ) -> dict[str, Tensor]:
         """The errors of features, densities and colours."""
         log_density, rgb, features = answer
-        low, high = limits(step)
-        ours, theirs = (logarithm.clamp(low, high) for logarithm in (log_density, shared.log_density))
+        ours, theirs = (within(logarithm, limits(step)) for logarithm in (log_density, shared.log_density))
         weights = self.points(shared).sqrt()[:, None]
         parts = {"density": rms(ours - theirs), "colour": rms(weights * (rgb - shared.rgb))}
         if self.comparable and features is not None and shared.features is not None:
@@ -158,6 +157,16 @@ def limits(step: float) -> tuple[float, float]:
     """Logarithms of the densities, per world unit, that take LEAST and MOST of the light in a step."""
     low, high = (math.log(-math.log1p(-alpha) / step) for alpha in (LEAST, MOST))
     return low, high
+
+
+def within(values: Float[Tensor, " S"], limits: tuple[float, float]) -> Float[Tensor, " S"]:
+    """`values` kept between the limits, with their gradients as if they were not.
+
+    A student that is beyond the limit where it should be has no error, and so no gradient anyway. One that is
+    beyond the other limit must be pulled back, and the clamp's own gradient, as in PVD's code, is zero there:
+    points that are pushed out of the limits early stay lost, all of them if the rate is high.
+    """
+    return values + (values.clamp(*limits) - values).detach()
 
 
 def rms(errors: Float[Tensor, "..."]) -> Float[Tensor, ""]:

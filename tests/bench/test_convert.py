@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
-from distill3d.bench import _matrix, convert
+from distill3d import plugins
+from distill3d.bench import _digest, _matrix, convert
 from distill3d.bench._benchmark import Record, Results
 from distill3d.bench.convert import KINDS, Convert, judgements
 from distill3d.bench.lessons import LESSONS, Lessons
@@ -22,7 +24,7 @@ def test_a_cell_is_measured_once_and_written(tmp_path: Path) -> None:
     bench = Convert(kinds="hash_grid", steps=2, size=16, out=tmp_path)
     lines = list(bench.lines())
     (found,) = bench.results.records
-    assert found["trial"]["steps"] == 2 and found["outcome"]["route"] == "volume"
+    assert found["trial"]["pace"]["steps"] == 2 and found["outcome"]["route"] == "volume"
     assert lines[1].startswith("hash_grid") and f"{found['outcome']['psnr_vs_source']:.1f}" in lines[1]
     assert {path.name for path in tmp_path.iterdir()} == {"convert.json", "convert.md", "convert.png"}
     again = Convert(kinds="hash_grid", steps=2, size=16, out=tmp_path)
@@ -34,6 +36,47 @@ def test_all_kinds_have_a_source() -> None:
     assert set(convert.SHIPPED) | set(convert.MADE_OF) == set(KINDS)
     assert set(convert.MADE_OF.values()) <= set(convert.SHIPPED)
     assert all((convert.HERE / name).is_file() for name in convert.SHIPPED.values())
+
+
+def test_a_record_of_other_settings_or_of_other_code_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps, the target's sizes, what made the source, and the code: a change of each is another trial."""
+    bench = Convert(kinds="mlp,vm")
+    known = [bench._trial("mlp", "vm")]
+    known.append(Convert(kinds="mlp,vm", steps=7)._trial("mlp", "vm"))
+    known.append(Convert(kinds="mlp,vm", quick=True)._trial("mlp", "vm"))
+    with monkeypatch.context() as changed:
+        preset = convert._preset
+        changed.setattr(convert, "_preset", lambda kind: preset(kind) | {"samples": 99})
+        known.append(bench._trial("mlp", "vm"))
+    with monkeypatch.context() as changed:
+        changed.setattr(
+            convert, "_preset", lambda kind: preset(kind) | ({"width": 48} if kind == "mlp" else {})
+        )
+        known.append(bench._trial("mlp", "vm"))
+    with monkeypatch.context() as changed:
+        changed.setattr(convert._digest, "of_code", lambda *names: "other")
+        known.append(bench._trial("mlp", "vm"))
+    assert all(a != b for a, b in itertools.combinations(known, 2))
+    assert bench._trial("mlp", "vm") == known[0]
+
+
+def test_the_digest_of_code_is_that_of_what_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path)
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "folder" / "code.py"
+
+    def digest(text: str) -> str:
+        file.write_text(text)
+        _digest.of_code.cache_clear()
+        return _digest.of_code("folder")
+
+    first = digest('"""Words."""\nA = 1\n"""More."""\n\ndef f():\n    """Of f."""\n    return "a"\n')
+    assert digest('# None\nA = 1\ndef f():\n    return "a"\n') == first
+    assert digest('A = 2\ndef f():\n    return "a"\n') != first
+    assert digest('A = 1\ndef f():\n    return "b"\n') != first
+    (tmp_path / "folder" / "more.py").write_text("")
+    assert digest('A = 1\ndef f():\n    return "a"\n') != first
+    _digest.of_code.cache_clear()
 
 
 def test_quick_is_quicker_and_what_learns_nothing_stays_so() -> None:

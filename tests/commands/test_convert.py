@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import trimesh
 
 from distill3d import files, machine, plugins
 from distill3d.commands._options import presets
@@ -32,6 +34,12 @@ def ball(radius: float = 0.5, place: float = 0.0) -> Voxels:
         scene.raw_density.copy_(((radius - (at - place).norm(dim=-1)) * 60).clamp(-20, 4))
         scene.base.copy_(4 * at)
     return scene
+
+
+def _rows(scene: Gaussians, count: int) -> dict[str, torch.Tensor]:
+    """The state of a scene's first splats."""
+    state = scene.state_dict()
+    return {name: value[:count] for name, value in state.items() if value.shape[:1] == scene.means.shape[:1]}
 
 
 def splats() -> Gaussians:
@@ -137,6 +145,14 @@ def test_where_nothing_is_learned_there_is_no_progress(distill3d: Run, source: s
     assert "extra.progress" not in files.load("run").state_dict()
 
 
+def test_steps_are_for_what_learns(distill3d: Run, source: str) -> None:
+    """A mesh is extracted, however many steps it was given."""
+    flags = [*FEW, "--to", "mesh", "--to.resolution", "24", "--to.texture-px", "32", "--to.triangles", "60"]
+    said = distill3d("convert", source, *flags, "--steps", "9", "--out", "run")
+    assert said.code == 0, said.err
+    assert json.loads(Path("run/report.json").read_text())["steps"] == 0
+
+
 def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
     state = splats().state_dict()
     state["sh"] = torch.cat([state["sh"], torch.zeros(300, 15, 3)], 1)
@@ -158,6 +174,17 @@ def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
         (["SOURCE", "--to", "vm", "--to.resolution", "1"], "resolution 1"),
         (["SOURCE", "--to", "vm", "--to.samples", "1"], "samples 1"),
         (["SOURCE", "--to", "gaussians", "--to.count", "0"], "count 0"),
+        (["SOURCE", "--to", "surfels", "--to.degree", "4"], "degree 4"),
+        (["SOURCE", "--to", "voxels", "--to.resolution", "1"], "resolution 1"),
+        (["SOURCE", "--to", "triplane", "--to.resolution", "1"], "resolution 1"),
+        (["SOURCE", "--to", "triplane", "--to.channels", "0"], "channels 0"),
+        (["SOURCE", "--to", "mlp", "--to.width", "0"], "width 0"),
+        (["SOURCE", "--to", "hash_grid", "--to.levels", "0"], "levels 0"),
+        (["SOURCE", "--to", "hash_grid", "--to.log2-entries", "1"], "log2_entries 1"),
+        (["SOURCE", "--to", "hash_grid", "--to.colour-layers", "20"], "at most 8 layers"),
+        (["SOURCE", "--to", "mesh", "--to.triangles", "0"], "0 triangles"),
+        (["SOURCE", "--to", "mesh", "--to.texture-px", "1"], "a texture of 1 pixels"),
+        (["SOURCE", "--to", "mesh", "--to.resolution", "1"], "resolution 1"),
         (["SOURCE", "--steps", "-1"], "--steps is -1"),
         (["SOURCE", "--size", "4"], "--size is 4"),
         (["EMPTY", "--to", "vm"], "the field is empty"),
@@ -178,5 +205,101 @@ def test_memory_is_asked_for_before_it_is_taken(
     monkeypatch.setattr(machine, "free_bytes", lambda: 1_000_000_000)
     said = distill3d("convert", source, "--to", "voxels", "--preset", "published")
     assert said.code == 2 and not Path("runs").exists()
-    assert "voxels of this size needs about 1.2 GB of memory, and 1.0 GB are free" in said.err
-    assert "--to.resolution" in said.err
+    assert "voxels of this size needs about 1.3 GB of memory, and 1.0 GB are free" in said.err
+    assert said.err.strip().endswith("ask for less with --to.resolution")
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "helps"),
+    [
+        ("vm", ["--rays", "10000000"], "--rays"),
+        ("vm", ["--views", "10000000"], "--rays"),
+        ("mlp", ["--size", "100000"], "--size"),
+        ("mlp", ["--to.width", "1000000"], "--to.width"),
+        ("hash_grid", ["--rays", "10000000"], "--rays"),
+        ("triplane", ["--to.resolution", "100000"], "--to.resolution"),
+        ("gaussians", ["--to.count", "1000000000"], "--to.count"),
+        ("surfels", ["--views", "1000000"], "--views"),
+        ("mesh", ["--to.texture-px", "1000000"], "--to.resolution or --to.texture-px"),
+        ("mesh", ["--size", "100000"], "--size"),
+    ],
+)
+def test_the_flag_that_would_help_is_named(
+    distill3d: Run, source: str, monkeypatch: pytest.MonkeyPatch, kind: str, flags: list[str], helps: str
+) -> None:
+    monkeypatch.setattr(machine, "free_bytes", lambda: 16_000_000_000)
+    said = distill3d("convert", source, "--to", kind, *flags)
+    assert said.code == 2 and not Path("runs").exists()
+    assert said.err.strip().endswith(f"16.0 GB are free; ask for less with {helps}")
+
+
+def test_the_same_kind_again_is_resized_and_says_so(distill3d: Run) -> None:
+    """Fewer of the same without a word; as many with a note, because nobody would want that."""
+    files.save(splats(), Path("splats.ply"))
+    flags = [*FEW, "--to", "gaussians", "--route", "start"]
+    said = distill3d("convert", "splats.ply", *flags, "--to.count", "100", "--out", "fewer")
+    assert said.code == 0 and len(files.load("fewer").means) == 100
+    assert "the same kind again, of which those that count most are kept" in said.out
+    assert "gaussians to gaussians: 4200 to 1400 parameters" in said.out and "note:" not in said.out
+    said = distill3d("convert", "splats.ply", *flags, "--out", "all")
+    assert said.code == 0 and files.load("all").means.equal(files.load("splats.ply").means)
+    assert "note: it is no smaller than its source; ask for less with --to.count" in said.out
+
+
+def test_a_field_of_the_same_kind_gets_another_size(distill3d: Run, source: str) -> None:
+    flags = [*FEW, "--to", "voxels", "--to.resolution", "10", "--to.degree", "0", "--steps", "4"]
+    said = distill3d("convert", source, *flags, "--out", "run")
+    assert said.code == 0, said.err
+    assert "voxels to voxels by volume: the same kind again, at the size that was asked for" in said.out
+    assert files.load("run").raw_density.shape == (10, 10, 10) and "note:" not in said.out
+
+
+def _write(name: str) -> str:
+    """A file with nothing to convert in it."""
+    line = trimesh.Trimesh([[0, 0, 0], [0.5, 0, 0], [0.2, 0, 0]], [[0, 1, 2]], process=False)
+    if name == "line.obj":
+        line.export(name)
+    elif name == "far.obj":
+        trimesh.creation.box((1e20, 1e20, 1e20)).export(name)
+    else:
+        cloud = splats()
+        with torch.no_grad():
+            if name == "transparent.ply":
+                cloud.opacity_logits.fill_(-12.0)
+            elif name == "infinite.ply":
+                cloud.means.fill_(math.inf)
+            elif name == "far.ply":
+                cloud.means.mul_(1e30)
+            else:
+                cloud = type(cloud).from_state(cloud.state_dict() | _rows(cloud, 0))
+        files.save(cloud, Path(name))
+    return name
+
+
+NOTHING = {
+    "none.ply": "the scene has nothing in it to be seen",
+    "transparent.ply": "the scene has nothing in it to be seen",
+    "infinite.ply": "the scene has nothing in it to be seen",
+    "far.ply": "the scene has no bounds that can be",
+    "far.obj": "the scene has no bounds that can be",
+    "line.obj": "the mesh has no surface",
+}
+
+
+@pytest.mark.parametrize("kind", ["vm", "gaussians", "mesh"])
+@pytest.mark.parametrize("name", NOTHING)
+def test_scenes_with_nothing_in_them_or_without_bounds_get_a_sentence(
+    distill3d: Run, name: str, kind: str
+) -> None:
+    said = distill3d("convert", _write(name), "--to", kind)
+    assert said.code == 2 and NOTHING[name] in said.err, said
+    assert len(said.err.strip().splitlines()) == 1 and not Path("runs").exists()
+
+
+def test_a_run_whose_source_is_gone_says_which(distill3d: Run, source: str) -> None:
+    assert distill3d("convert", source, *TINY, "--out", "run").code == 0
+    Path("run/report.json").unlink()
+    Path(source).unlink()
+    said = distill3d("convert", "--resume", "run")
+    assert said.code == 2 and source in said.err and len(said.err.strip().splitlines()) == 1
+    assert Path("run/checkpoint.pt").is_file()

@@ -34,7 +34,7 @@ def test_all_routes_of_a_pair_can_be_forced_and_no_others() -> None:
 
 
 def test_the_same_kind_again_says_so() -> None:
-    assert "same kind" in route("vm", "vm").reason and "fewer" in route("surfels", "surfels").reason
+    assert "same kind" in route("vm", "vm").reason and "--to.count" in route("surfels", "surfels").reason
 
 
 class Noting:

@@ -34,6 +34,7 @@ from distill3d.teachers.volume import (
     by_light,
     limits,
     rms,
+    within,
 )
 
 NOWHERE = Seen(orbit(torch.zeros(1), 0.0, width=1, height=1))
@@ -115,6 +116,25 @@ def test_the_limits_are_what_a_step_takes_of_the_light_in_a_scene_of_any_size():
     for step in (0.1, 0.003):
         taken = [-math.expm1(-math.exp(logarithm) * step) for logarithm in limits(step)]
         assert taken == pytest.approx([LEAST, MOST])
+
+
+def test_what_is_beyond_a_limit_is_pulled_back_and_only_that() -> None:
+    """Ours and theirs under, within and over the limits, which are ±1."""
+    ours = torch.tensor([-9.0, -9.0, 0.5, 9.0, 9.0], requires_grad=True)
+    theirs = torch.tensor([-5.0, 5.0, 0.0, -5.0, 5.0])
+    errors = within(ours, (-1.0, 1.0)) - within(theirs, (-1.0, 1.0))
+    assert_close(errors.detach(), torch.tensor([0.0, -2.0, 0.5, 2.0, 0.0]))
+    (slope,) = torch.autograd.grad(errors.square().sum() / 2, ours)
+    assert_close(slope, errors.detach())
+
+
+def test_a_student_that_is_emptier_than_can_be_told_comes_back() -> None:
+    teacher, student = Ball(), grid()
+    with torch.no_grad():
+        student.raw_density.fill_(-40.0)
+    lesson = taught(student, teacher)
+    (slope,) = torch.autograd.grad(lesson(student, moment(1)).loss.total, student.raw_density)
+    assert slope.abs().sum() > 0 and slope.max() <= 0
 
 
 def test_errors_do_not_depend_on_how_many_points_there_are():
