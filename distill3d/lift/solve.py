@@ -6,10 +6,10 @@ should make
     Σ_p c_p a_p |Y_p − (W F)_p / a_p|²
 
 small: a pixel counts by how much of it is seen, and says what is seen of it in the mean. That is where
-M F = b, with b = Wᵀ(c Y) and M = Wᵀ diag(c / a) W. As M 1 = Wᵀ c = m, the average b / m lifts what is the same
-everywhere as itself, and S = diag(m)⁻¹ M, which leads from features to the average of what they show, is a
-stochastic matrix with eigenvalues in [0, 1]: the average is blurred where primitives share pixels, and nothing
-else. What was blurred is sought from F₀ = b / m by
+M F = b, with b = Wᵀ(c Y) and M = Wᵀ diag(c / a) W. As M 1 = Wᵀ c = m, the average b / m lifts what is the
+same everywhere as itself, and S = diag(m)⁻¹ M, which leads from features to the average of what they show, is
+a stochastic matrix with eigenvalues in [0, 1]: the average is blurred where primitives share pixels, and
+nothing else. What was blurred is sought from F₀ = b / m by
 
     (M + λ diag(m)) Δ = b − M F₀,   F = F₀ + Δ,
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 import torch
@@ -116,7 +117,7 @@ def test_every_step_lowers_the_residual_which_is_what_it_says(operator: Operator
         state = refined(operator, evidence, steps)
         found.append(state.residual(evidence, LAMBDA))
         assert found[-1] == pytest.approx(residual(operator, state.features, maps), rel=1e-3)
-    assert all(later < earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(found))
 
 
 def test_channels_are_solved_each_by_itself(operator: Operator) -> None:
