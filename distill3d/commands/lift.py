@@ -46,7 +46,7 @@ class Options:
     """Steps of least squares after the average of all pictures; they sharpen it where parts meet."""
     damping: float = 0.3
     """What these steps leave blurred: less is sharper, and keeps more of the maps' noise."""
-    steps: Annotated[int, tyro.conf.Suppress] = 0
+    steps: _flags.Decided = 0
     """One for each picture, and those of `refine`."""
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from distill3d.distill import Step
+from distill3d.errors import UserError
 from distill3d.extractor import FeatureMaps
 from distill3d.lift.operator import Operator, operator_of
 from distill3d.lift.query import FEATURES, RELIABILITY
@@ -53,12 +54,20 @@ class Lifting:
         return self.evidence.average() if self.refinement is None else self.refinement.features
 
     def steps(self, state: dict[str, Any] | None = None) -> Iterator[Step]:
-        """Take the steps that are left after `state`, a `Step.state()` of an earlier lifting like this."""
+        """Take the steps that are left after `state`, a `Step.state()` of an earlier lifting like this.
+
+        Raises UserError if nothing of the scene was seen.
+        """
         done = 0 if state is None else self._restore(state)
         views = len(self.maps.cameras)
         total, begun = views + self.refine, time.perf_counter()
         for number in range(done + 1, total + 1):
             loss = self._look(number - 1) if number <= views else self._refine()
+            if number == views and not self.evidence.weight:
+                raise UserError(
+                    f"none of the {views} pictures shows anything of the scene; expected cameras that look "
+                    "at it, in the world that it was made from"
+                )
             self._put()
             seconds = time.perf_counter() - begun
             cameras = self.maps.cameras[min(number, views) - 1 : min(number, views)]

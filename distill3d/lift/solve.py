@@ -128,7 +128,7 @@ class Refinement:
         """
         undamped = self.left + damping * evidence.mass * self.change
         total = evidence.energy - (self.features.double() * (evidence.sums + undamped).double()).sum()
-        return float(total / evidence.weight.clamp_min(1e-12))
+        return float((total / evidence.weight.clamp_min(1e-12)).clamp_min(0))
 
     def state_dict(self) -> dict[str, Tensor]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
