@@ -53,8 +53,8 @@ FLOORS = [
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "diffusers": ("priors",),
-    # a vision-language model as a judge is no prior
-    "transformers": ("priors", "judges"),
+    # a vision-language model as a judge is no prior, and a network that says what pictures show is none
+    "transformers": ("priors", "judges", "extractors"),
     "peft": ("priors",),
     "huggingface_hub": ("priors",),
     "gsplat": ("ops",),

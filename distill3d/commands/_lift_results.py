@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from distill3d import files, machine, pictures
 from distill3d.camera import Cameras, orbit, turntable
-from distill3d.conversions.framing import ball_around
+from distill3d.conversions.framing import around
 from distill3d.lift.lifting import Lifting
 from distill3d.lift.operator import operator_of
 from distill3d.lift.query import RELIABILITY, Features, write_words
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 FRAMES = 36
 SHEET_VIEWS, SHEET_ELEVATION_RAD = 6, 0.3
 AT_ONCE = 8
-FITS = 1.1
-"""How far from the origin a scene may reach for the cameras that look at ours."""
 SCENE_FILE, WORDS_FILE = "scene.safetensors", "scene.words.json"
 MOST_ROWS = 4
 """Of words whose heat is pictured."""
@@ -70,12 +67,12 @@ def _write_pictures(
 ) -> None:
     """A turntable of the scene beside its features as colours; a sheet with reliability and words as well."""
     size = options.picture_size
-    cameras = _around(scene, turntable(FRAMES, width=size, height=size))
+    cameras = around(scene, turntable(FRAMES, width=size, height=size))
     plain = pictures.shoot(scene, cameras).over(TILE)
     coloured = _drawn(scene, meaning.colours(), cameras)
     pictures.write_gif(run.path("turntable.gif"), torch.cat([plain, coloured], 2))
     azimuths_rad = torch.arange(SHEET_VIEWS) * (2 * torch.pi / SHEET_VIEWS)
-    cameras = _around(scene, orbit(azimuths_rad, SHEET_ELEVATION_RAD, width=size, height=size))
+    cameras = around(scene, orbit(azimuths_rad, SHEET_ELEVATION_RAD, width=size, height=size))
     reliability = dict(scene.extra.named_buffers())[RELIABILITY]
     rows = [
         Row("the scene", pictures.shoot(scene, cameras).over(TILE)),
@@ -104,16 +101,6 @@ def _drawn(scene: Primitives, colours: Float[Tensor, "N 3"], cameras: Cameras) -
     runs = range(0, len(cameras), AT_ONCE)
     drawn = torch.cat([operator[i : i + AT_ONCE].matvec(with_alpha) for i in runs])
     return drawn[..., :3] + (1 - drawn[..., 3:]) * torch.tensor(TILE)
-
-
-def _around(scene: Primitives, cameras: Cameras) -> Cameras:
-    """Cameras around the unit ball; for a scene that lies elsewhere around that, as far as it is large."""
-    ball = ball_around(scene)
-    if ball.radius + float(ball.centre.norm()) <= FITS:
-        return cameras
-    world_to_camera = cameras.world_to_camera.clone()
-    world_to_camera[:, :3, 3] *= ball.radius
-    return ball.seen_from(replace(cameras, world_to_camera=world_to_camera))
 
 
 def _numbers(report: dict[str, Any]) -> list[str]:

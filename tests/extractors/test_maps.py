@@ -183,7 +183,7 @@ def test_mistakes_in_an_npz_are_too(folder: Path) -> None:
         ({"a": a_map(1), "believed": np.full((4, 6), np.nan)}, "believed is not"),
         ({"believed": np.ones((4, 6))}, "holds no map"),
     ):
-        np.savez(folder / "0001.npz", **arrays)
+        np.savez(folder / "0001.npz", **arrays)  # pyright: ignore[reportArgumentType]
         with pytest.raises(UserError, match=sentence):
             opened(folder)
     (folder / "0001.npz").write_bytes(b"PK nothing")
