@@ -56,7 +56,7 @@ head of its file says from what, and what was inferred.
 FOUND = """\
 Measured at the defaults, which suit the closed world and not large priors: the Janus rate of "a cat" when the
 prior yields front views in 80 % of all answers (two seeds: only 0 beside 1 means anything; `esd` as `--preset
-no-janus` has 0 in [16 runs](janus/cat/janus.md)), and in two dimensions the variance of particles inside the
+no-janus` has 0 in [16 runs](janus/janus.md)), and in two dimensions the variance of particles inside the
 modes of a ring over the right one, and the error of the modes' weights. The commands are at the head of
 [objectives.py](objectives.py).
 

@@ -90,6 +90,21 @@ def test_the_difference_has_a_map_and_numbers(
     assert _page.stats(page)["mode"] == "single"
 
 
+def test_numbers_are_those_of_the_state_that_is_shown(
+    serve_page: Callable[..., Any], page: Any, pair: list[Path]
+) -> None:
+    server = serve_page(*pair, compare=True)
+    _page.open_page(page, server.url)
+    scores = page.locator("#panel-compare .scores")
+    scores.wait_for()
+    assert "∞" not in scores.inner_text()
+    _page.exchange(server, 1, files.load(pair[0]), step=20)
+    page.locator("#panel-compare .scores", has_text="∞").wait_for()
+    _page.exchange(server, 1, Gaussians.start(count=12, radius=0.5, opacity=0.9), step=30)
+    page.locator(".tag[data-side='1']", has_text="12").wait_for()
+    page.locator("#panel-compare .scores:not(:has-text('∞'))").wait_for()
+
+
 def test_four_panes_stand_in_a_square_and_which_of_five_is_chosen(
     serve_page: Callable[..., Any], page: Any, pair: list[Path], scenes: dict[str, Path]
 ) -> None:

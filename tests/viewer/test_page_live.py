@@ -228,6 +228,56 @@ def test_a_scene_that_trains_is_replaced_and_the_camera_stays(
         assert np.abs(_page.picture(page, background="#000") - before).mean() > 0.01
 
 
+def test_a_page_that_is_slower_than_the_run_fetches_the_newest_next(
+    page: Any, scenes: dict[str, Path]
+) -> None:
+    content = scenes["ball"].read_bytes()
+    asked: list[Any] = []
+    page.route("**/asset/*", lambda route: asked.append(route))
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        _page.open_page(page, f"{url}#t=token")
+        for step, asset in enumerate("abcd"):
+            routes[0].send(json.dumps({"type": "layers", "layers": [layer(asset, content, step)]}))
+        routes[0].send(json.dumps(RUN | {"step": 51}))
+        page.locator(".bar", has_text="51 / 200").wait_for()
+        assert [route.request.url[-1] for route in asked] == ["a"]
+        with page.expect_request("**/asset/d"):
+            asked[0].fulfill(body=content)
+        page.locator("article.layer", has_text="300 splats").wait_for()
+        asked[1].fulfill(status=404)  # the run is further again
+        routes[0].send(json.dumps({"type": "layers", "layers": [layer("e", content, 5)]}))
+        page.locator("article.layer", has_text="step 5").wait_for()
+        assert page.locator(".message").count() == 0
+        asked[2].fulfill(body=content)
+        _page.settle(page)
+        assert [route.request.url[-1] for route in asked] == ["a", "d", "e"]
+    page.errors.clear()  # the browser has said 404 too
+
+
+def test_a_field_is_said_to_be_rendered_until_its_first_picture(page: Any) -> None:
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        page.goto(f"{url}#t=token")
+        page.locator(".line", has_text="Connected").wait_for()
+        drawn = {"shown": "frames", "asset": None, "frames": True, "channels": ["rgb"], "kind": "hash_grid"}
+        routes[0].send(json.dumps({"type": "layers", "layers": [layer("", b"", 10) | drawn]}))
+        page.locator(".message", has_text="The server draws owl.").wait_for()
+        routes[0].send(json.dumps({"type": "problem", "sentence": "No memory.", "seq": None, "layer": 0}))
+        page.locator(".notice", has_text="No memory.").wait_for()
+
+
+def test_the_bar_tells_how_far_the_run_is(page: Any) -> None:
+    _, routes = play(page)
+    with _page.bare_page() as url:
+        _page.open_page(page, f"{url}#t=token")
+        page.locator(".bar", has_text="Training 50 / 200").wait_for()
+        routes[0].send(json.dumps(RUN | {"state": "paused", "step": 60}))
+        page.locator(".bar", has_text="Paused 60 / 200").wait_for()
+        routes[0].send(json.dumps(RUN | {"state": "finished", "step": 200}))
+        page.locator(".bar:not(:has-text('200'))").wait_for()
+
+
 def test_a_scene_that_does_not_come_is_said(page: Any) -> None:
     page.route("**/asset/*", lambda route: route.fulfill(status=404))
     _, routes = play(page)

@@ -15,7 +15,7 @@ async function openFile({ scene, notices }: Context, file: File): Promise<void> 
   scene.add(layer);
   try {
     const { drawing, kind } = await open(file.name, await file.arrayBuffer());
-    layer.drawing = drawing;
+    layer.draw(drawing);
     layer.kind.value = kind;
     layer.state.value = { is: 'ready' };
   } catch (error) {

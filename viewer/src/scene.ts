@@ -16,6 +16,8 @@ export class Scene {
   /** One of each pane while comparing; empty otherwise. */
   readonly compared = new Signal<readonly Layer[]>([]);
   readonly mode = new Signal<Mode>('single');
+  /** Counts the states that scenes have been shown in: a run that trains shows many. */
+  readonly states = new Signal(0);
   #framed = false;
 
   constructor(stage: Stage) {
@@ -29,13 +31,17 @@ export class Scene {
     this.selected.value ??= layer;
     layer.visible.changed(() => this.refresh());
     layer.exact.changed(() => this.refresh());
-    layer.wire.changed(() => this.refresh());
+    layer.wire.changed(() => {
+      this.refresh();
+      this.states.value += 1;
+    });
     for (const signal of [layer.opacity, layer.transform, layer.lit]) signal.changed(() => this.stage.ask());
     layer.state.changed((state) => {
       if (state.is !== 'ready') return;
       layer.drawing?.setLook(this.look.value);
       this.#frameOnce();
       this.refresh();
+      this.states.value += 1;
     });
     this.refresh();
   }

@@ -51,14 +51,11 @@ export class Layer {
     return this.#drawing;
   }
 
-  set drawing(drawing: Drawing | null) {
-    this.#drawing?.object.removeFromParent();
-    this.#drawing?.dispose();
+  /** Draw it so, from `offset` on: where the drawing's origin is in the scene. */
+  draw(drawing: Drawing, offset: readonly [number, number, number] = [0, 0, 0]): void {
+    this.#clear();
     this.#drawing = drawing;
-    this.#colours = null;
-    if (!drawing) return;
-    const [x, y, z] = this.wire.value?.offset ?? [0, 0, 0];
-    drawing.object.position.add(new Vector3(x, y, z));
+    drawing.object.position.add(new Vector3(...offset));
     drawing.setOpacity(this.opacity.value);
     this.root.add(drawing.object);
   }
@@ -95,8 +92,15 @@ export class Layer {
   }
 
   dispose(): void {
-    this.drawing = null;
+    this.#clear();
     this.root.removeFromParent();
+  }
+
+  #clear(): void {
+    this.#drawing?.object.removeFromParent();
+    this.#drawing?.dispose();
+    this.#drawing = null;
+    this.#colours = null;
   }
 }
 

@@ -6,10 +6,13 @@ export interface Assets {
   photo(id: string): string;
 }
 
+/** The server shows another state of the scene by now. */
+export class Gone extends Error {}
+
 export const served: Assets = {
   async fetch(id, size, progress) {
     const answer = await fetch(`./asset/${encodeURIComponent(id)}`);
-    if (!answer.ok || !answer.body) throw new Error(`the server has no such scene any more (${answer.status}); load the page again`);
+    if (!answer.ok || !answer.body) throw new Gone(`the server has no such scene any more (${answer.status}); load the page again`);
     const bytes = new Uint8Array(size);
     const reader = answer.body.getReader();
     let at = 0;

@@ -5,6 +5,7 @@ import { type Layer, seenFrom } from '../layers/layer';
 import type { Look } from '../layers/drawing';
 import type { Scene } from '../scene';
 import type { Pinhole } from '../view/viewpoint';
+import { Signal } from '../signal';
 import { type Channel, type FrameHeader, type FromPage, MAX_SIDE_PX } from './protocol';
 import { mime, wireCamera } from './requests';
 
@@ -31,6 +32,8 @@ class Slot {
 }
 
 export class Feed {
+  /** The layers, if nothing can be seen before the server's first picture of one of them. */
+  readonly blank = new Signal<string>('');
   readonly #scene: Scene;
   readonly #send: (message: FromPage) => boolean;
   readonly #next: () => number;
@@ -98,6 +101,14 @@ export class Feed {
       this.#slots.delete(name);
     }
     for (const want of wanted) this.#follow(want);
+    this.#tell(wanted);
+  }
+
+  #tell(wanted: readonly Want[]): void {
+    const { stage } = this.#scene;
+    const seen = stage.panes.flatMap((pane, index) => (pane.place ? this.#scene.inPane(index) : []));
+    const blank = wanted.length === seen.length && wanted.every(({ name }) => this.#slots.get(name)?.drawing.empty);
+    this.blank.value = blank ? wanted.map(({ layer }) => layer.name).join(', ') : '';
   }
 
   #follow(want: Want): void {

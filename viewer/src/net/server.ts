@@ -4,7 +4,7 @@ import { open } from '../layers/open';
 import { Layer } from '../layers/layer';
 import type { Scene } from '../scene';
 import { Signal } from '../signal';
-import type { Assets } from './assets';
+import { type Assets, Gone } from './assets';
 import { Feed } from './feed';
 import type {
   ArrayHeader, FrameHeader, FromServer, Frustum, Layer as WireLayer, Metric, Run, Welcome,
@@ -29,6 +29,7 @@ export class Server {
   onproblem: (sentence: string) => void = () => {};
   readonly #scene: Scene;
   readonly #assets: Assets;
+  readonly #loading = new Set<Layer>();
   /** What is to be compared as soon as all of it is there. */
   #compare: readonly number[] = [];
 
@@ -118,22 +119,33 @@ export class Server {
     const layer = known ?? new Layer(`server-${wire.id}`, wire.name, wire.kind, wire.asset_bytes, wire);
     if (!known) this.#scene.add(layer);
     if (wire.asset === null) layer.state.value = { is: 'ready' };
-    else if (!known || before !== wire.asset) void this.#load(layer, wire);
+    else if (!known || before !== wire.asset) void this.#load(layer);
   }
 
-  async #load(layer: Layer, wire: WireLayer): Promise<void> {
-    const replaced = (): boolean => layer.wire.value?.asset !== wire.asset;
+  /** One fetch of a layer at a time, and what arrives is shown even if the run is further: it is newer than before. */
+  async #load(layer: Layer): Promise<void> {
+    if (this.#loading.has(layer)) return;
+    this.#loading.add(layer);
+    let asset: string | null = null;
+    while (this.#scene.layers.value.includes(layer) && layer.wire.value!.asset !== asset) {
+      asset = layer.wire.value!.asset;
+      if (asset !== null) await this.#loadState(layer, layer.wire.value!, asset);
+    }
+    this.#loading.delete(layer);
+  }
+
+  async #loadState(layer: Layer, wire: WireLayer, asset: string): Promise<void> {
     try {
       if (!layer.drawing) layer.state.value = { is: 'loading', fraction: 0 };
-      const bytes = await this.#assets.fetch(wire.asset!, wire.asset_bytes, (fraction) => {
+      const bytes = await this.#assets.fetch(asset, wire.asset_bytes, (fraction) => {
         if (!layer.drawing) layer.state.value = { is: 'loading', fraction };
       });
       const { drawing } = await open(`${wire.name.replace(/\.[a-z]+$/i, '')}.${wire.format}`, bytes);
-      if (replaced()) return drawing.dispose();
-      layer.drawing = drawing;
+      if (!this.#scene.layers.value.includes(layer)) return drawing.dispose();
+      layer.draw(drawing, wire.offset);
       layer.state.value = { is: 'ready' };
     } catch (error) {
-      if (replaced()) return;
+      if (error instanceof Gone && layer.drawing) return; // the next state is on its way
       layer.state.value = { is: 'failed', sentence: error instanceof Error ? error.message : String(error) };
     }
   }

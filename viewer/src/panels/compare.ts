@@ -111,7 +111,7 @@ function difference(context: Context): HTMLElement {
     const sentence = cannot(context, a, b);
     if (sentence) return void (answer.value = sentence);
     const request = requestOf(context, a, b);
-    const key = JSON.stringify(request);
+    const key = JSON.stringify([request, ...[a, b].map((layer) => [layer.wire.value?.asset, layer.wire.value?.step])]);
     if (key === last && typeof answer.value !== 'string') return;
     last = key;
     try {
@@ -121,7 +121,7 @@ function difference(context: Context): HTMLElement {
     }
   };
   viewpoint.changed(refresh);
-  watchAll([scene.mode, scene.compared, stage.size, server.socket.line], refresh);
+  watchAll([scene.mode, scene.compared, scene.states, stage.size, server.socket.line], refresh);
   const line = h('div', {});
   const tag = h('div.tag', { style: 'left: 8px; top: 8px' });
   overlay.append(tag);

@@ -2,9 +2,10 @@
 
 import type { Context } from '../context';
 import { SUFFIXES } from '../layers/open';
+import type { Watched } from '../net/server';
 import type { Line } from '../net/socket';
-import { type Signal } from '../signal';
-import { h } from './dom';
+import { type Signal, watchAll } from '../signal';
+import { count, h } from './dom';
 import type { Help } from './help';
 import { icon, mark } from './icons';
 import { type Theme, toggleTheme } from './theme';
@@ -26,6 +27,11 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
     line.textContent = WORDS[value.is];
     line.hidden = value.is === 'alone';
   });
+  const training = h('span.training', { title: 'More of it in the panel Live' });
+  watchAll([server.runs, server.socket.line], () => {
+    const running = [...server.runs.value.values()].filter(({ run }) => run.state === 'training' || run.state === 'paused');
+    training.textContent = server.open ? running.map(howFar).join(' · ') : '';
+  });
   const input = h('input', {
     type: 'file', accept: SUFFIXES.join(), multiple: true, hidden: true,
     onchange: () => input.files && void context.openFiles(input.files),
@@ -39,6 +45,7 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
     h('h1', {}, 'distill3d'),
     title,
     h('span.space'),
+    training,
     line,
     h('button.icon', { 'aria-label': 'Open files', title: 'Open files (O)', onclick: () => input.click() }, icon('open')),
     h('button.icon', { 'aria-label': 'Dark or light', title: 'Dark or light (T)', onclick: () => toggleTheme(theme) }, icon('theme')),
@@ -46,4 +53,8 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
     h('button.icon', { 'aria-label': 'Panels', title: 'Panels (P)', onclick: () => (panel.hidden = !panel.hidden) }, icon('panel')),
     input,
   );
+}
+
+function howFar({ run }: Watched): string {
+  return `${run.state === 'paused' ? 'Paused' : 'Training'} ${count(run.step)} / ${count(run.steps)}`;
 }

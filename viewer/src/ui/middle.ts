@@ -18,6 +18,7 @@ export function middle(context: Context): HTMLElement {
     element.replaceChildren(...(shown ? [shown] : []));
   };
   server.socket.line.watch(refresh);
+  server.feed.blank.changed(refresh);
   scene.layers.watch((layers) => {
     for (const layer of layers) {
       if (watched.has(layer)) continue;
@@ -41,6 +42,7 @@ function choose(context: Context): HTMLElement | null {
   if (layers.length === 0 && line.is === 'ended') return message('The server is not there', ['There is nothing to show without it.']);
   if (layers.length === 0) return empty(context);
   const states = layers.map((layer) => layer.state.value);
+  if (server.feed.blank.value && line.is === 'open') return waiting(server.feed.blank.value);
   if (states.some((state) => state.is === 'ready')) return null;
   const failed = states.flatMap((state) => (state.is === 'failed' ? [state.sentence] : []));
   if (failed.length === states.length) return message('This scene cannot be shown', failed);
@@ -51,6 +53,13 @@ function choose(context: Context): HTMLElement | null {
     [layers.map((layer) => layer.name).join(', ')],
     h('div.progress', { role: 'progressbar', 'aria-valuenow': Math.round(100 * fraction) }, h('i', { style: `width: ${100 * fraction}%` })),
   );
+}
+
+/** It comes into sight slowly: most first pictures are there before it. */
+function waiting(names: string): HTMLElement {
+  const shown = message('Rendering', [`The server draws ${names}.`]);
+  shown.classList.add('late');
+  return shown;
 }
 
 function empty(context: Context): HTMLElement {

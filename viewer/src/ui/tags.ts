@@ -27,7 +27,7 @@ export function tags({ scene, stage }: Context): HTMLElement[] {
       ...(mode === 'side' ? dividers(where.flatMap((place) => (place ? [place.rect] : []))) : []),
     );
   };
-  watchAll([scene.mode, scene.compared, stage.wipe, stage.front, stage.size, scene.layers], refresh);
+  watchAll([scene.mode, scene.compared, stage.wipe, stage.front, stage.size, scene.layers, scene.states], refresh);
   stage.milliseconds.changed((ms) => {
     const { width, height } = stage.panePixels(0);
     status.textContent = `${width} × ${height} · ${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
