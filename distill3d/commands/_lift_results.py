@@ -11,10 +11,11 @@ from torch import Tensor
 
 from distill3d import files, machine, pictures
 from distill3d.camera import Cameras, orbit, turntable
+from distill3d.commands.lift import WORDS_FILE
 from distill3d.conversions.framing import around
 from distill3d.lift.lifting import Lifting
 from distill3d.lift.operator import operator_of
-from distill3d.lift.query import RELIABILITY, Features, write_words
+from distill3d.lift.query import RELIABILITY, Features
 from distill3d.pictures import TILE, Row
 from distill3d.representations._primitives import Primitives
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FRAMES = 36
 SHEET_VIEWS, SHEET_ELEVATION_RAD = 6, 0.3
 AT_ONCE = 8
-SCENE_FILE, WORDS_FILE = "scene.safetensors", "scene.words.json"
+SCENE_FILE = "scene.safetensors"
 MOST_ROWS = 4
 """Of words whose heat is pictured."""
 
@@ -34,8 +35,6 @@ def write_results(options: Any, run: Run, lifting: Lifting, seconds: float) -> N
     begun = time.perf_counter()
     scene, maps = lifting.scene, lifting.maps
     files.save(scene, run.path(SCENE_FILE))
-    if maps.words:
-        write_words(run.path(WORDS_FILE), maps.words)
     _, height, width, count = lifting.operator.shape
     report: dict[str, Any] = {
         "source": options.source,

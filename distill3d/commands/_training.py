@@ -32,6 +32,10 @@ class Work(Protocol):
         """What becomes of the scene, as it is now."""
         ...
 
+    def begin(self, run: Run) -> None:
+        """Write to the run's folder what is known from the beginning."""
+        ...
+
     def steps(self, options: Any, state: dict[str, Any] | None) -> Iterator[Step]:
         """The steps that are left after `state`, that of an earlier step."""
         ...
@@ -43,6 +47,9 @@ class Parts:
 
     student: Scene
     lesson: Lesson
+
+    def begin(self, run: Run) -> None:
+        """Nothing."""
 
     def steps(self, options: Any, state: dict[str, Any] | None) -> Iterator[Step]:
         from distill3d.distill import learn
@@ -124,6 +131,7 @@ class Command:
 
     def _train(self, options: Any, run: Run, parts: Work, checkpoint: Checkpoint | None) -> int:
         try:
+            parts.begin(run)
             with _live.looked_at(options, run) as onlooker:
                 seconds = self._loop(options, run, parts, checkpoint, onlooker)
                 self.finish(options, run, parts, seconds)

@@ -50,6 +50,7 @@ class Options:
     """One for each picture, and those of `refine`."""
 
 
+WORDS_FILE = "scene.words.json"
 GRAMMAR = Grammar("lift", Options, {"features": ("extractors", "parts")})
 
 
@@ -62,6 +63,13 @@ class Lifted:
     @property
     def student(self) -> Scene:
         return self.lifting.scene
+
+    def begin(self, run: Run) -> None:
+        """The words that the features know, so that they can be asked for while features come."""
+        from distill3d.lift.query import write_words
+
+        if self.lifting.maps.words:
+            write_words(run.path(WORDS_FILE), self.lifting.maps.words)
 
     def steps(self, options: Any, state: dict[str, Any] | None) -> Iterator[Step]:
         return self.lifting.steps(state)
