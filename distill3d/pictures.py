@@ -103,6 +103,14 @@ def shoot(scene: Scene, cameras: Cameras, want: Collection[str] = WANT, *, at_on
     return concatenate(shots)
 
 
+def heat(share: Float[Tensor, "*S"]) -> Float[Tensor, "*S 3"]:
+    """Numbers in [0, 1] as colours of depth: light and warm is 0, dark and cold is 1."""
+    place = share[..., None] * (len(NEAR_TO_FAR) - 1)
+    ramp = torch.tensor(NEAR_TO_FAR)
+    below = place[..., 0].long().clamp(max=len(NEAR_TO_FAR) - 2)
+    return torch.lerp(ramp[below], ramp[below + 1], place - below[..., None])
+
+
 def colour_depth(rendering: Rendering, background: Sequence[float] = TILE) -> Float[Tensor, "*B H W 3"]:
     """Depth as colour, near light and far dark; one scale for all pictures of the batch."""
     depth = rendering.mean_depth()
@@ -110,12 +118,8 @@ def colour_depth(rendering: Rendering, background: Sequence[float] = TILE) -> Fl
     if seen.numel() == 0:
         return torch.tensor(background).expand(rendering.rgb.shape)
     low, high = torch.quantile(seen[:: max(1, seen.numel() // 2**20)], torch.tensor([0.01, 0.99])).tolist()
-    place = ((depth.nan_to_num(posinf=high) - low) / max(high - low, 1e-6)).clamp(0, 1) * (
-        len(NEAR_TO_FAR) - 1
-    )
-    ramp = torch.tensor(NEAR_TO_FAR)
-    below = place[..., 0].long().clamp(max=len(NEAR_TO_FAR) - 2)
-    colour = torch.lerp(ramp[below], ramp[below + 1], place - below[..., None])
+    place = ((depth[..., 0].nan_to_num(posinf=high) - low) / max(high - low, 1e-6)).clamp(0, 1)
+    colour = heat(place)
     return colour * rendering.alpha + (1 - rendering.alpha) * torch.tensor(background)
 
 

@@ -30,6 +30,7 @@ RESULTS = (
     "scene.ply",
     "scene.safetensors",
     "scene.glb",
+    "scene.words.json",
     "turntable.gif",
     "turntable.png",
     "comparison.png",

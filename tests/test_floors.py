@@ -25,7 +25,7 @@ FLOORS = [
     ["world", "data"],
     # what a prior is shown comes from picture files and datasets
     ["visual_prompt"],
-    ["prior", "rig"],
+    ["prior", "rig", "extractor"],
     ["noised", "combine"],
     ["guidance"],
     # what a method learns of the scene; a prior lends its weights to it, and a method asks it
@@ -43,6 +43,8 @@ FLOORS = [
     ["comparison"],
     ["fidelity"],
     ["files", "pictures", "runs"],
+    # they picture a scene, recognise it, and read the cameras that others have pictured it by
+    ["extractors"],
     # a benchmark opens the scenes that come with the sources; the viewer what is to be looked at
     ["bench", "viewer"],
     ["commands"],
@@ -51,8 +53,8 @@ FLOORS = [
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 ONLY_IN = {
     "diffusers": ("priors",),
-    # a vision-language model as a judge is no prior
-    "transformers": ("priors", "judges"),
+    # a vision-language model as a judge is no prior, and a network that says what pictures show is none
+    "transformers": ("priors", "judges", "extractors"),
     "peft": ("priors",),
     "huggingface_hub": ("priors",),
     "gsplat": ("ops",),
@@ -132,7 +134,7 @@ def test_imports_point_down_and_heavy_packages_stay_in_their_places(path: Path) 
 
 def test_every_floor_exists_or_is_planned() -> None:
     """A name in FLOORS that is neither a file nor a planned one is a slip of the pen."""
-    planned = {"data", "lift", "viewer", "bench"}
+    planned = {"data", "viewer", "bench"}
     there = {p.stem for p in PACKAGE.iterdir()}
     assert set(LEVEL) - there <= planned
 

@@ -23,6 +23,8 @@ SceneWords = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(met
 DataWord = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[DATA]")]
 Folder = Annotated[Path | None, tyro.conf.arg(metavar="DIR")]
 File = Annotated[Path | None, tyro.conf.arg(metavar="FILE")]
+Decided = Annotated[int, tyro.conf.Suppress]
+"""What follows from other flags, and is none itself."""
 POSITIONAL = ("Words", "SceneWord", "SceneWords", "DataWord")
 
 
@@ -61,7 +63,7 @@ def flag_names(options: type, prefix: str = "--") -> list[str]:
     """Every flag that `options` makes."""
     names = []
     for field in dataclasses.fields(options):
-        if str(field.type).rsplit(".", 1)[-1] in POSITIONAL:
+        if str(field.type).rsplit(".", 1)[-1] in (*POSITIONAL, "Decided"):
             continue
         name = field.metadata.get("group", field.name).replace("_", "-")
         inner = field.metadata.get("options")

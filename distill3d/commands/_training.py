@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from distill3d import __version__, machine
 from distill3d.commands import _flags, _live, _options
@@ -18,17 +18,43 @@ from distill3d.commands._options import Grammar
 from distill3d.errors import Stopped, UserError
 
 if TYPE_CHECKING:
-    from distill3d.distill import Lesson
+    from distill3d.distill import Lesson, Step
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
 
 
+@runtime_checkable
+class Work(Protocol):
+    """What a run does, step by step."""
+
+    @property
+    def student(self) -> Scene:
+        """What becomes of the scene, as it is now."""
+        ...
+
+    def begin(self, run: Run) -> None:
+        """Write to the run's folder what is known from the beginning."""
+        ...
+
+    def steps(self, options: Any, state: dict[str, Any] | None) -> Iterator[Step]:
+        """The steps that are left after `state`, that of an earlier step."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of."""
+    """What most runs are made of: a student and how it is looked at."""
 
     student: Scene
     lesson: Lesson
+
+    def begin(self, run: Run) -> None:
+        """Nothing."""
+
+    def steps(self, options: Any, state: dict[str, Any] | None) -> Iterator[Step]:
+        from distill3d.distill import learn
+
+        return learn(self.student, self.lesson, steps=options.steps, seed=options.seed, state=state)
 
 
 @dataclass(frozen=True)
@@ -40,8 +66,8 @@ class Command:
     """The options with all that was left open filled in; a `UserError` if they mean nothing."""
     folder_name: Callable[[Any], str]
     """What the run's folder in runs/ is called."""
-    build: Callable[[Any, Checkpoint | None], Parts]
-    finish: Callable[[Any, Run, Parts, float], None]
+    build: Callable[[Any, Checkpoint | None], Work]
+    finish: Callable[[Any, Run, Any, float], None]
     """Writes the results of a run that took so many seconds."""
 
     def main(self, argv: Sequence[str]) -> int:
@@ -103,8 +129,9 @@ class Command:
             "options": _options.to_run(options),
         }
 
-    def _train(self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None) -> int:
+    def _train(self, options: Any, run: Run, parts: Work, checkpoint: Checkpoint | None) -> int:
         try:
+            parts.begin(run)
             with _live.looked_at(options, run) as onlooker:
                 seconds = self._loop(options, run, parts, checkpoint, onlooker)
                 self.finish(options, run, parts, seconds)
@@ -116,22 +143,16 @@ class Command:
         return 0
 
     def _loop(
-        self, options: Any, run: Run, parts: Parts, checkpoint: Checkpoint | None, onlooker: _live.Onlooker
+        self, options: Any, run: Run, parts: Work, checkpoint: Checkpoint | None, onlooker: _live.Onlooker
     ) -> float:
         """Take the steps that are left, with a line of metrics for each; the seconds of all of them."""
         from distill3d.commands._progress import progress
-        from distill3d.distill import Collapsed, learn
+        from distill3d.distill import Collapsed
 
         done = checkpoint.step if checkpoint else 0
         onlooker.begin(run, options.steps, done)
         before = seconds = checkpoint.seconds if checkpoint else 0.0
-        steps = learn(
-            parts.student,
-            parts.lesson,
-            steps=options.steps,
-            seed=options.seed,
-            state=checkpoint.state if checkpoint else None,
-        )
+        steps = parts.steps(options, checkpoint.state if checkpoint else None)
         every = options.checkpoint_every
         try:
             with (

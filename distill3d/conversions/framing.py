@@ -29,6 +29,9 @@ STRAY_SHARE = 0.02
 STRAY_MARGIN, MARGIN = 1.2, 1.05
 """Of the radius: where some may be no strays, and where all are held, whose centres are not all there is."""
 
+FITS = 1.1
+"""How far from the origin a scene may reach for cameras that look at the unit ball."""
+
 
 @dataclass(frozen=True)
 class Ball:
@@ -71,6 +74,16 @@ def ball_around(scene: Scene) -> Ball:
         ball = _around_all(points[UNIT.holds(points)])
         return _within_unit(replace(ball, radius=MARGIN * ball.radius))
     return UNIT
+
+
+def around(scene: Scene, cameras: Cameras) -> Cameras:
+    """Cameras [V] around the unit ball; around a scene that reaches out of it, as far as it is large."""
+    ball = ball_around(scene)
+    if ball.radius + float(ball.centre.norm()) <= FITS:
+        return cameras
+    world_to_camera = cameras.world_to_camera.clone()
+    world_to_camera[:, :3, 3] *= ball.radius
+    return ball.seen_from(replace(cameras, world_to_camera=world_to_camera))
 
 
 def _finite(points: Float[Tensor, "P 3"]) -> Float[Tensor, "P 3"]:

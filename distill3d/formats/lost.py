@@ -24,7 +24,7 @@ class Holds:
     source: bool = False
     """The way to the scene from the world of what it was made from."""
     extra: bool = False
-    """Properties that are not drawn."""
+    """Properties that are not drawn, a number for each Gaussian."""
     antialiased: bool = False
 
 
@@ -48,11 +48,15 @@ def of_gaussians(state: Mapping[str, Any], suffix: str) -> list[str]:
     holds = GAUSSIANS[suffix]
     degree = degree_of(state["sh"].shape[1])
     antialiased = bool(state.get("antialiased", False))
-    extra = [name.removeprefix(EXTRA) for name in state if name.startswith(EXTRA)]
+    extra = [
+        name.removeprefix(EXTRA)
+        for name, values in state.items()
+        if name.startswith(EXTRA) and not (holds.extra and values.ndim == 1)
+    ]
     return [
         *([SOURCE] if _is_way(state.get("scene_transform")) and not holds.source else []),
         *([f"harmonics over degree {holds.degree}"] if degree > holds.degree else []),
-        *([f"the properties {', '.join(extra)}"] if extra and not holds.extra else []),
+        *([f"the properties {', '.join(extra)}"] if extra else []),
         *(["that it is drawn antialiased"] if antialiased and not holds.antialiased else []),
     ]
 

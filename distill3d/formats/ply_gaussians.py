@@ -8,7 +8,8 @@ One element `vertex` of float32 properties, little endian:
     opacity            a logit
     scale_0..2         logarithms; two for flat Gaussians (Huang et al. 2024, arXiv 2403.17888)
     rot_0..3           quaternion wxyz
-Other properties, and normals that are not zero, are kept under the name `extra.` and theirs.
+Other properties, and normals that are not zero, are kept under the name `extra.` and theirs; vectors, such as
+features, have no place in the layout.
 Comments say more of the scene as a whole, see `_ply_notes`.
 """
 
@@ -67,7 +68,10 @@ def read(data: bytes) -> dict[str, Tensor]:
 
 
 def write(state: dict[str, Tensor]) -> bytes:
-    """The file for the state of a Gaussians or a Surfels scene; `read` gives it back to the last bit."""
+    """The file for the state of a Gaussians or a Surfels scene; `read` gives it back to the last bit.
+
+    Without the properties that are vectors.
+    """
     learned = arrays(state)
     count = len(learned["means"])
     if count > MAX_COUNT:
@@ -76,7 +80,7 @@ def write(state: dict[str, Tensor]) -> bytes:
     columns |= {
         name.removeprefix(EXTRA): _held(values.detach().cpu().numpy())
         for name, values in state.items()
-        if name.startswith(EXTRA)
+        if name.startswith(EXTRA) and values.ndim == 1
     }
     names = [*POSITION, *NORMAL, *(name for name in columns if name not in {*POSITION, *NORMAL})]
     row = np.dtype([(name, columns[name].dtype.newbyteorder("<")) for name in names])

@@ -107,4 +107,4 @@ def _wanted(shown: Shown) -> Path | None:
 
 def _ready(shown: Shown, path: Path) -> tuple[Showing, int | None, Meaning | None]:
     scene, step = shown.watched.open(path)
-    return show(scene), step, meaning_of(scene, path)
+    return show(scene), step, meaning_of(scene, shown.watched.scene_file)

@@ -130,6 +130,8 @@ class Layer:
     """dB, and SSIM, on what the scene was made from, if it was measured."""
     ssim: float | None
     properties: tuple[Property, ...]
+    coloured_by: str
+    """The property by which it is coloured at first; empty for its own colours."""
     queries: bool
     """Whether RequestQuery can be asked: for words, or for what is like a primitive."""
     run: int | None

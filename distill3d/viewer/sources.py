@@ -85,7 +85,9 @@ def _put_run(stage: Stage, watched: Watched, name: str) -> None:
     shown.at = (str(newest), newest.stat().st_mtime)
     psnr, ssim = watched.measured()
     stage.runs.append(shown)
-    shown.layer = stage.add(Entry(name, show(scene), psnr, ssim, number, step, meaning_of(scene, newest)))
+    shown.layer = stage.add(
+        Entry(name, show(scene), psnr, ssim, number, step, meaning_of(scene, watched.scene_file))
+    )
 
 
 def _put_original(stage: Stage, copy: Watched, path: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from distill3d.representations.gaussians import Gaussians
 from distill3d.viewer import protocol
 from distill3d.viewer.meaning import Meaning
-from distill3d.viewer.properties import properties_of
+from distill3d.viewer.properties import MEANING, properties_of
 from distill3d.viewer.protocol import Frustum, Layer, Problem, Run
 from distill3d.viewer.showing import Showing
 from distill3d.viewer.watching import Standing, Watched
@@ -196,10 +196,15 @@ class Stage:
             psnr=entry.psnr,
             ssim=entry.ssim,
             properties=properties_of(showing.scene, entry.meaning),
+            coloured_by=MEANING if self._lifts(entry) and entry.meaning is not None else "",
             queries=entry.meaning is not None,
             run=entry.run,
             step=entry.step,
         )
+
+    def _lifts(self, entry: Entry) -> bool:
+        """Whether a scene is of a run that gives it features, which are then what is looked at."""
+        return entry.run is not None and self.runs[entry.run].watched.about.get("command") == "lift"
 
 
 def names_of(paths: Sequence[str]) -> list[str]:

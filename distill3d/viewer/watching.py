@@ -65,6 +65,11 @@ class Watched:
         return self.about["options"]
 
     @property
+    def scene_file(self) -> Path:
+        """What words and parts stand beside, whichever state of the run they are asked of."""
+        return self.folder / files.SCENES[0]
+
+    @property
     def steps(self) -> int:
         """Of the whole run; a stage of one says so beside its options, which are those of all stages."""
         steps = self.about.get("steps", self.options.get("steps"))

@@ -28,7 +28,8 @@ from tests.formats.test_mesh_files import torn
 FEATURES = {
     "scene_transform": ("scene_transform", similarity()),
     "antialiased": ("antialiased", torch.tensor(True)),
-    "extra.label": ("properties label", torch.arange(20, dtype=torch.int32)),
+    "extra.label": ("label", torch.arange(20, dtype=torch.int32)),
+    "extra.features": ("features", torch.rand(20, 4).half()),
 }
 """What is said of it, and a value."""
 
@@ -52,7 +53,7 @@ def said(made: Scene, path: Path) -> str:
 
 @pytest.mark.parametrize("suffix", [*lost.GAUSSIANS, files.OURS])
 def test_all_that_does_not_come_back_was_said_and_nothing_else(tmp_path: Path, suffix: str) -> None:
-    for names in itertools.chain.from_iterable(itertools.combinations(FEATURES, k) for k in range(4)):
+    for names in itertools.chain.from_iterable(itertools.combinations(FEATURES, k) for k in range(5)):
         words = said(scene(*names), tmp_path / f"a{suffix}")
         after = files.load(tmp_path / f"a{suffix}").state_dict()
         for name, (called, value) in FEATURES.items():

@@ -54,6 +54,7 @@ export interface Layer {
   psnr: number | null;
   ssim: number | null;
   properties: Property[];
+  coloured_by: string;
   queries: boolean;
   run: number | null;
   step: number | null;

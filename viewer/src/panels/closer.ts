@@ -98,17 +98,27 @@ function propertyChooser(
     },
   });
   let last = '';
+  const begun = new WeakSet<Layer>();
+  /** Colour a layer for the first time as the server says. */
+  const begin = (layer: Layer | null): void => {
+    const name = layer?.wire.value?.coloured_by;
+    if (!layer || !name || begun.has(layer) || layer.state.value.is !== 'ready') return;
+    begun.add(layer);
+    select.value = name;
+    select.dispatchEvent(new Event('change'));
+  };
   const refresh = (): void => {
     const layer = scene.selected.value;
     const known = layer ? propertiesOf(layer, server.open) : [];
     const key = JSON.stringify([layer?.key, known]);
-    if (key === last) return;
+    if (key === last) return begin(layer);
     last = key;
     select.replaceChildren(
       h('option', { value: '' }, known.length ? 'Its own colours' : 'Nothing is known of its primitives'),
       ...known.map(({ name, label }) => h('option', { value: name }, label)),
     );
     select.disabled = known.length === 0;
+    begin(layer);
   };
   watchAll([scene.selected, scene.layers, server.socket.line], refresh);
   scene.selected.watch((layer) => layer?.state.changed(refresh));

@@ -1,0 +1,1 @@
+"""Features on 3-D primitives: what feature maps of pictures say, brought to what is seen in them."""
