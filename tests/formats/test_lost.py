@@ -53,7 +53,7 @@ def said(made: Scene, path: Path) -> str:
 
 @pytest.mark.parametrize("suffix", [*lost.GAUSSIANS, files.OURS])
 def test_all_that_does_not_come_back_was_said_and_nothing_else(tmp_path: Path, suffix: str) -> None:
-    for names in itertools.chain.from_iterable(itertools.combinations(FEATURES, k) for k in range(5)):
+    for names in itertools.chain.from_iterable(itertools.combinations(FEATURES, k) for k in (0, 1, 4)):
         words = said(scene(*names), tmp_path / f"a{suffix}")
         after = files.load(tmp_path / f"a{suffix}").state_dict()
         for name, (called, value) in FEATURES.items():

@@ -91,7 +91,7 @@ def test_exact_features_come_back_where_pictures_tell_them_apart() -> None:
     features = normal(12, 4)
     evidence = heard(operator, shown(operator, features))
     average = (evidence.average() - features).norm() / features.norm()
-    found = refined(operator, evidence, 40, damping=1e-6).features
+    found = refined(operator, evidence, 24, damping=1e-6).features
     assert average > 0.05
     assert (found - features).norm() / features.norm() < 1e-2
 
@@ -99,7 +99,7 @@ def test_exact_features_come_back_where_pictures_tell_them_apart() -> None:
 def test_many_steps_solve_the_damped_equations(operator: Operator) -> None:
     maps = random_maps(operator)
     evidence = heard(operator, maps)
-    found = refined(operator, evidence, 60).features
+    found = refined(operator, evidence, 25).features
     matrix, m = dense(operator).double(), evidence.mass.double()
     normal_matrix = matrix.T @ (evidence.ratios.flatten()[:, None] * matrix)
     average = evidence.average().double()
@@ -113,10 +113,12 @@ def test_many_steps_solve_the_damped_equations(operator: Operator) -> None:
 def test_every_step_lowers_the_residual_which_is_what_it_says(operator: Operator) -> None:
     maps = random_maps(operator)
     evidence, found = heard(operator, maps), []
-    for steps in range(6):
-        state = refined(operator, evidence, steps)
+    apply = normal_of(operator, evidence.ratios)
+    state = Refinement.begin(apply, evidence)
+    for _ in range(5):
         found.append(state.residual(evidence, LAMBDA))
         assert found[-1] == pytest.approx(residual(operator, state.features, maps), rel=1e-3)
+        state.step(apply, evidence.mass, LAMBDA)
     assert all(later < earlier for earlier, later in pairwise(found))
 
 
