@@ -21,7 +21,8 @@ from distill3d.teachers.scene import AROUND
 VIEWS = 24
 SEED = 20230
 """Of the held-out cameras: those of every conversion are the same."""
-GEOMETRY = ("rgb", "alpha", "depth", "normal")
+SOLID = ("rgb", "alpha", "depth")
+GEOMETRY = (*SOLID, "normal")
 
 
 def held_out(size: int, views: int = VIEWS) -> Cameras:
@@ -66,6 +67,7 @@ def fidelity(
     """
     ours, theirs = (functools.partial(scene.render, want=GEOMETRY) for scene in (target, source))
     pictures = compare(ours, theirs, held_out(size, views))
+    ours, theirs = (functools.partial(scene.render, want=SOLID) for scene in (target, source))
     with torch.no_grad():
         solids = solid_likeness(ours, theirs, resolution=resolution) if resolution else None
     return Fidelity(pictures, solids and solids.chamfer, solids and solids.iou)
