@@ -21,7 +21,8 @@ from distill3d.teachers.scene import AROUND
 VIEWS = 24
 SEED = 20230
 """Of the held-out cameras: those of every conversion are the same."""
-GEOMETRY = ("rgb", "alpha", "depth", "normal")
+SOLID = ("rgb", "alpha", "depth")
+GEOMETRY = (*SOLID, "normal")
 NEAR, NEAR_VIEWS = 4.0, 8
 """The focal length of pictures from near, times that of the others; and how many there are."""
 
@@ -77,6 +78,7 @@ def fidelity(
     """
     ours, theirs = (functools.partial(scene.render, want=GEOMETRY) for scene in (target, source))
     pictures = compare(ours, theirs, held_out(size, views))
+    ours, theirs = (functools.partial(scene.render, want=SOLID) for scene in (target, source))
     with torch.no_grad():
         solids = solid_likeness(ours, theirs, resolution=resolution) if resolution else None
     psnr_near = float(compare(ours, theirs, near(size)).scores.psnr.mean())

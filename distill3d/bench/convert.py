@@ -31,6 +31,7 @@ QUICK = {"field": 0.2, "splats": 0.3, "mesh": 1.0}
 PACE = ("steps", "rays", "views")
 """What a preset says of the lessons, and not of the target itself."""
 CODE = ("conversion.py", "conversions", "teachers", "targets", "representations", "distill.py", "field.py")
+CODE += ("fidelity.py", "comparison.py")
 """What a result depends on beside its settings."""
 VIEWS = 12
 LEAST_DB, MOST_SECONDS = 30.0, 90.0
