@@ -34,7 +34,7 @@ SCENE_FILES = {"gaussians": "scene.ply", "mesh": "scene.glb"}
 def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> None:
     """Write the scene, its pictures and, last of all, report.json; print where they are and how good."""
     begun = time.perf_counter()
-    print("looking at both from around, to say what was lost", flush=True)
+    print("measuring what was lost, from pictures of both", flush=True)
     source, target = parts.source, parts.student
     scene_file = SCENE_FILES.get(options.to, "scene.safetensors")
     files.save(put_back(target, parts.given, source), run.path(scene_file))
