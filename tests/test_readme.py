@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from distill3d import plugins
-from distill3d.commands import _flags, bench, convert, fit, generate
+from distill3d.commands import _flags, bench, convert, fit, generate, lift
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-GRAMMARS = {"generate": generate.GRAMMAR, "fit": fit.GRAMMAR, "convert": convert.GRAMMAR}
+GRAMMARS = {command.GRAMMAR.command: command.GRAMMAR for command in (generate, fit, convert, lift)}
 
 
 def _blocks(language: str) -> list[str]:
