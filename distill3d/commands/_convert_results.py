@@ -127,7 +127,10 @@ def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]
 
 
 def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:
-    numbers = f"PSNR to the source {report['psnr_vs_source']:.2f} dB  SSIM {report['ssim_vs_source']:.4f}"
+    numbers = (
+        f"PSNR to the source {report['psnr_vs_source']:.2f} dB  SSIM {report['ssim_vs_source']:.4f}"
+        f"  from near {report['psnr_vs_source_near']:.2f} dB"
+    )
     megabytes = f"{report['bytes_before'] / 1e6:.2f} to {report['bytes_after'] / 1e6:.2f} MB"
     learned = f"{report['parameters_before']} to {report['parameters']} parameters"
     print(f"{report['steps']} steps in {report['seconds']:.1f} s  {numbers}")
