@@ -7,9 +7,8 @@ the rest, which is the method's own arithmetic. That rest should stay under a te
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
@@ -106,10 +105,10 @@ class Objectives(Benchmark):
                 now = time.perf_counter()
                 found.append(Spent(now - before, networks.taken(), teaching.taken()))
                 before = time.perf_counter()
-        return statistics.median_low(sorted(found[WARM_UP:], key=lambda spent: spent.own_share))
+        return middle(found[WARM_UP:])
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Spent:
     """Seconds of one step."""
 
@@ -127,6 +126,11 @@ class Spent:
     def own_share(self) -> float:
         """The method's own arithmetic, over networks and rendering."""
         return (self.teaching - self.networks) / max(self.networks + self.rendering, 1e-9)
+
+
+def middle(found: Sequence[Spent]) -> Spent:
+    """The step whose own share is the median of all; of two in the middle, the lower."""
+    return sorted(found, key=lambda spent: spent.own_share)[(len(found) - 1) // 2]
 
 
 @dataclass

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from distill3d.bench.objectives import Objectives, Spent, Stopwatch, counted
+from distill3d.bench.objectives import Objectives, Spent, Stopwatch, counted, middle
 from distill3d.objectives.uni import Uni
 from distill3d.prior import Prior
 
@@ -25,6 +25,13 @@ def test_a_stopwatch_counts_what_is_called_inside_once() -> None:
 def test_a_methods_own_share_is_what_is_left_of_its_networks_and_the_rendering() -> None:
     spent = Spent(whole=1.0, networks=0.5, teaching=0.6)
     assert spent.rendering == pytest.approx(0.4) and spent.own_share == pytest.approx(0.1 / 0.9)
+
+
+def test_the_step_that_counts_is_the_middle_one_by_its_own_share_and_not_by_its_length() -> None:
+    shares = (0.3, 0.1, 0.0, 0.2, 0.9)
+    found = [Spent(whole=1 + n, networks=0.0, teaching=own * (1 + n)) for n, own in enumerate(shares)]
+    assert middle(found).teaching / middle(found).whole == pytest.approx(0.2)
+    assert middle(found[:4]).teaching / middle(found[:4]).whole == pytest.approx(0.1)
 
 
 def test_what_is_watched_is_as_before_afterwards() -> None:
