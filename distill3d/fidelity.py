@@ -52,21 +52,28 @@ class Fidelity:
 
     def summary(self) -> dict[str, Any]:
         """The numbers of a report; JSON."""
-        scores = self.pictures.scores
-        worst = int(scores.psnr.argmin())
         return {
-            "psnr_vs_source": float(scores.psnr.mean()),
-            "ssim_vs_source": float(scores.ssim.mean()),
-            "psnr_vs_source_worst": float(scores.psnr[worst]),
-            "worst_view": worst,
+            **kept(self.pictures),
             "psnr_vs_source_near": self.psnr_near,
-            "alpha_error": self.pictures.alpha_error,
-            "depth_error": self.pictures.depth_error,
             "normal_error_deg": self.pictures.normal_error_deg,
             "chamfer": self.chamfer,
             "iou": self.iou,
-            "seconds_per_picture": float(scores.seconds.median()),
+            "seconds_per_picture": float(self.pictures.scores.seconds.median()),
         }
+
+
+def kept(pictures: Comparison) -> dict[str, Any]:
+    """What the pictures alone say, normals aside; JSON."""
+    scores = pictures.scores
+    worst = int(scores.psnr.argmin())
+    return {
+        "psnr_vs_source": float(scores.psnr.mean()),
+        "ssim_vs_source": float(scores.ssim.mean()),
+        "psnr_vs_source_worst": float(scores.psnr[worst]),
+        "worst_view": worst,
+        "alpha_error": pictures.alpha_error,
+        "depth_error": pictures.depth_error,
+    }
 
 
 def fidelity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +13,12 @@ from distill3d import conversion, files, plugins
 from distill3d.bench import _digest, _matrix
 from distill3d.bench._benchmark import Benchmark, Record, kept_in
 from distill3d.bench._labels import words
+from distill3d.comparison import compare
 from distill3d.conversion import Source
 from distill3d.conversions.routes import FAMILIES, route
 from distill3d.distill import learn
 from distill3d.errors import UserError, unknown
-from distill3d.fidelity import fidelity
+from distill3d.fidelity import SOLID, held_out, kept
 from distill3d.scene import Scene
 
 KINDS = ("mlp", "vm", "voxels", "hash_grid", "triplane", "gaussians", "surfels", "mesh")
@@ -138,16 +140,15 @@ class Convert(Benchmark):
         for _ in learn(student, lesson, steps=steps, seed=self.seed):
             pass
         seconds = time.perf_counter() - begun
-        kept = fidelity(source.scene, student, size=self.size, views=VIEWS, resolution=0).summary()
-        names = ("psnr_vs_source", "ssim_vs_source", "psnr_vs_source_worst", "alpha_error", "depth_error")
-        numbers = {name: kept[name] for name in names}
+        ours, theirs = (functools.partial(scene.render, want=SOLID) for scene in (student, source.scene))
+        pictures = compare(ours, theirs, held_out(self.size, VIEWS))
         return student, {
             "route": way.name,
             "steps": steps,
             "seconds": seconds,
             "seconds_to_start": started,
             "parameters": sum(parameter.numel() for parameter in student.parameters()),
-            **numbers,
+            **kept(pictures),
         }
 
 
