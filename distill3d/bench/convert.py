@@ -28,7 +28,7 @@ MADE_OF = {"mlp": "hash_grid", "vm": "hash_grid", "voxels": "hash_grid", "tripla
 MADE_OF |= {"surfels": "gaussians"}
 """What the other sources are converted from first, so that each kind is one."""
 HERE = Path(__file__).parents[2] / "scenes"
-QUICK = {"field": 0.2, "splats": 0.3, "mesh": 1.0}
+QUICK = {"field": 1 / 7, "splats": 0.2, "mesh": 1.0}
 """The share of a preset's steps that is taken, by the target's family."""
 PACE = ("steps", "rays", "views")
 """What a preset says of the lessons, and not of the target itself."""
@@ -46,7 +46,7 @@ class Convert(Benchmark):
 
     kinds: Annotated[str, "which kinds, with commas between them: hash_grid,vm"] = "all"
     scenes: Annotated[Path | None, "folder of the scenes that come with the sources"] = None
-    quick: Annotated[bool, "a fifth of the steps into fields, three tenths into splats"] = False
+    quick: Annotated[bool, "a seventh of the steps into fields, a fifth into splats"] = False
     steps: Annotated[int, "of each conversion that learns; 0: as its preset quick says"] = 0
     size: Annotated[int, "side of the pictures in pixels"] = 128
     seed: Annotated[int, "where all randomness starts"] = 0
