@@ -52,7 +52,8 @@ class Score:
 
     def _limited(self, g: Float[Tensor, "B ..."], moment: Moment) -> Float[Tensor, "B ..."]:
         """The gradient as the method's flags limit it; one that is not finite ends the run."""
-        if not torch.isfinite(g).all():
+        # one pass where all is well: a sum of finite numbers may overflow, and only then each is looked at
+        if not torch.isfinite(g.sum()) and not torch.isfinite(g).all():
             raise Collapsed(
                 f"the gradient of {type(self.objective).__name__.lower()} is not finite at step "
                 f"{moment.number}; {_advice(self.prior)}"
