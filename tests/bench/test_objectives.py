@@ -29,7 +29,7 @@ def test_a_methods_own_share_is_what_is_left_of_its_networks_and_the_rendering()
 
 def test_the_step_that_counts_is_the_middle_one_by_its_own_share_and_not_by_its_length() -> None:
     shares = (0.3, 0.1, 0.0, 0.2, 0.9)
-    found = [Spent(whole=1 + n, networks=0.0, teaching=own * (1 + n)) for n, own in enumerate(shares)]
+    found = [Spent(whole=1.0 + n, networks=0.0, teaching=own * (1 + n)) for n, own in enumerate(shares)]
     assert middle(found).teaching / middle(found).whole == pytest.approx(0.2)
     assert middle(found[:4]).teaching / middle(found[:4]).whole == pytest.approx(0.1)
 
