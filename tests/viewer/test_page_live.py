@@ -265,6 +265,7 @@ def test_a_field_is_said_to_be_rendered_until_its_first_picture(page: Any) -> No
         page.locator(".message", has_text="The server draws owl.").wait_for()
         routes[0].send(json.dumps({"type": "problem", "sentence": "No memory.", "seq": None, "layer": 0}))
         page.locator(".notice", has_text="No memory.").wait_for()
+        assert "Rendering" in page.inner_text(".message")
 
 
 def test_the_bar_tells_how_far_the_run_is(page: Any) -> None:
@@ -276,6 +277,7 @@ def test_the_bar_tells_how_far_the_run_is(page: Any) -> None:
         page.locator(".bar", has_text="Paused 60 / 200").wait_for()
         routes[0].send(json.dumps(RUN | {"state": "finished", "step": 200}))
         page.locator(".bar:not(:has-text('200'))").wait_for()
+        assert page.inner_text(".training") == ""
 
 
 def test_a_scene_that_does_not_come_is_said(page: Any) -> None:
