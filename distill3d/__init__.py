@@ -2,8 +2,10 @@
 
 import os
 
-# Let threads that wait for work sleep instead of spin; OpenMP reads this when torch is first imported. torch
-# and the kernels each bring their own threads, and spinning, one crew keeps the other from its cores.
+# OpenMP reads these when torch is first imported. A thread that waits for work spins for some microseconds
+# and then sleeps. Most passes over small pictures follow each other within that time, and to wake a sleeper
+# takes longer than such a pass; but spinning for long, one process keeps another from its cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 __version__ = "0.1.0"

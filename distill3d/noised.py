@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -34,7 +35,7 @@ def noised(
 ) -> Noised:
     """X with this noise at level t, differentiable in x."""
     alpha, sigma = prior.alpha_sigma(t)
-    x_t = per_picture(alpha, x) * x + per_picture(sigma, x) * noise
+    x_t = torch.addcmul(per_picture(alpha, x) * x, per_picture(sigma, x), noise)
     return Noised(x_t, noise, t, alpha, sigma)
 
 

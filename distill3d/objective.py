@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -214,4 +215,18 @@ def needs_null_prompt(prior: Prior) -> None:
 
 def descend(x: Float[Tensor, "*S"], g: Float[Tensor, "*S"]) -> Float[Tensor, ""]:
     """½‖x - sg(x - g)‖²: a number, ½‖g‖², whose derivative in x is g."""
-    return 0.5 * (x - (x - g).detach()).square().sum()
+    return _Descent.apply(x, g.detach())
+
+
+class _Descent(torch.autograd.Function):
+    """`descend`, in a pass forwards and one backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, g: Tensor) -> Tensor:
+        ctx.save_for_backward(g)
+        return 0.5 * g.flatten().dot(g.flatten())
+
+    @staticmethod
+    def backward(ctx: Any, *of_loss: Tensor) -> tuple[Tensor, None]:
+        (g,) = ctx.saved_tensors
+        return of_loss[0] * g, None

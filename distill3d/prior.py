@@ -186,7 +186,7 @@ def noise_from_clean(
     sigma: Float[Tensor, "B"],
 ) -> Float[Tensor, "B ..."]:
     """The noise ε = (x_t - α x) / σ from a prediction of the clean picture."""
-    return (noisy - per_picture(alpha, noisy) * clean) / per_picture(sigma, noisy)
+    return torch.addcmul(noisy, per_picture(alpha, noisy), clean, value=-1) / per_picture(sigma, noisy)
 
 
 def clean_from_noise(
@@ -196,7 +196,7 @@ def clean_from_noise(
     sigma: Float[Tensor, "B"],
 ) -> Float[Tensor, "B ..."]:
     """The clean picture x = (x_t - σ ε) / α from a prediction of the noise."""
-    return (noisy - per_picture(sigma, noisy) * noise) / per_picture(alpha, noisy)
+    return torch.addcmul(noisy, per_picture(sigma, noisy), noise, value=-1) / per_picture(alpha, noisy)
 
 
 def told_and_null(

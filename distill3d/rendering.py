@@ -28,7 +28,7 @@ class Rendering:
     def over(self, background: Float[Tensor, "*#B 3"] | Sequence[float]) -> Float[Tensor, "*B H W 3"]:
         """The picture in front of a colour (one for all, or one for each camera)."""
         colour = torch.as_tensor(background, dtype=self.rgb.dtype, device=self.rgb.device)
-        return self.rgb + (1 - self.alpha) * colour[..., None, None, :]
+        return torch.addcmul(self.rgb, 1 - self.alpha, colour[..., None, None, :])
 
     def mean_depth(self) -> Float[Tensor, "*B H W 1"]:
         """Depth of what is seen, Σ w z / Σ w; infinite where nothing is."""

@@ -1,4 +1,4 @@
-"""For all tests: two threads that rest when idle, and a last line that says which backends ran."""
+"""For all tests: two threads that wait as the project's do, and a last line that says which backends ran."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 BACKENDS_RUN: Counter[str] = Counter()
 

@@ -42,7 +42,7 @@ class Objectives(Benchmark):
     methods: Annotated[str, "with commas between them; vsd+fake=own is with an option"] = "all"
     prompt: Annotated[str, "what to make"] = "a red robot"
     scene: Annotated[str, "kind of scene"] = SCENE
-    steps: Annotated[int, "steps that are timed, of which the median counts"] = 12
+    steps: Annotated[int, "steps that are timed, of which the median counts"] = 24
     views: Annotated[int, "pictures for each step"] = VIEWS
     size: Annotated[int, "side of the pictures in pixels"] = 64
 

@@ -15,7 +15,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 from distill3d.world.colours import COLOURS, MATERIALS, SHADES
 from distill3d.world.kinds import kinds
@@ -98,6 +98,7 @@ def vocabulary() -> dict[str, list[str]]:
     return {name: list(words) for name, words in _vocabulary().items()}
 
 
+@lru_cache(maxsize=256)
 def describe(prompt: str) -> Description:
     """Read a prompt. Raises `UnknownWord` or another `PromptError`, a sentence that says what to write."""
     words = _words(prompt)
