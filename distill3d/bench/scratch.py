@@ -30,9 +30,8 @@ from distill3d.scene import Scene
 from distill3d.teachers.images import Images
 
 SCENE = Path(__file__).parents[2] / "scenes" / "locomotive"
-RAYS = 4096
-"""Of each step of a fit, or about as many."""
 VIEWS = 8
+"""Photographs of each step of a fit."""
 TRIED = 20
 """Steps whose pace says how many there is time for: rates follow the share of the run that is done."""
 
@@ -44,19 +43,21 @@ class Scratch(Benchmark):
     data: Annotated[Path | None, "a dataset; by default the locomotive of the sources"] = None
     teacher: Annotated[str, "kind of field that is fitted first, and then converted"] = "hash_grid"
     kind: Annotated[str, "kind of field that it is converted to, and that is fitted"] = "mlp"
-    teacher_steps: Annotated[int, "of the teacher's fit"] = 500
-    steps: Annotated[int, "of the conversion"] = 200
+    teacher_steps: Annotated[int, "of the teacher's fit"] = 1500
+    steps: Annotated[int, "of the conversion"] = 400
+    rays: Annotated[int, "of each step of all three, or about as many"] = 1024
     times: Annotated[float, "how many times as long the fit may take"] = 10.0
     size: Annotated[int, "side of the photographs in pixels"] = 64
     seeds: Annotated[int, "runs of both"] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.teacher_steps, self.steps, self.seeds) < 1 or self.size < 8 or self.times <= 0:
+        counts = (self.teacher_steps, self.steps, self.rays, self.seeds)
+        if min(counts) < 1 or self.size < 8 or self.times <= 0:
             raise ValueError(
-                f"teacher_steps is {self.teacher_steps}, steps {self.steps}, seeds {self.seeds}, size "
-                f"{self.size} and times {self.times:g}; expected at least 1 of the first three, at least 8, "
-                "and more than 0"
+                f"teacher_steps is {self.teacher_steps}, steps {self.steps}, rays {self.rays}, seeds "
+                f"{self.seeds}, size {self.size} and times {self.times:g}; expected at least 1 of the first "
+                "four, at least 8, and more than 0"
             )
         if self.jobs != 1:
             raise ValueError(f"jobs is {self.jobs}; expected 1, because runs side by side disturb each other")
@@ -79,7 +80,7 @@ class Scratch(Benchmark):
         """The runs as they were measured before, or now."""
         trial: Record = {"data": str(self.data or SCENE.name), "seed": seed, "size": self.size}
         trial |= {"teacher": self.teacher, "teacher_steps": self.teacher_steps}
-        trial |= {"kind": self.kind, "steps": self.steps, "times": self.times}
+        trial |= {"kind": self.kind, "steps": self.steps, "rays": self.rays, "times": self.times}
         outcome = self.results.outcome(trial)
         if outcome is None:
             outcome = self._run(seed)
@@ -96,14 +97,14 @@ class Scratch(Benchmark):
             photographs.load(dataset, split, downscale=downscale) for split in (dataset.train, dataset.test)
         )
         teacher = self._fresh(self.teacher, dataset, taken.cameras, seed)
-        spent = _learned(teacher, _lesson(taken, self.size), self.teacher_steps, seed=seed)
+        spent = _learned(teacher, self._of(taken), self.teacher_steps, seed=seed)
         found = {"teacher": _judged(teacher, test, spent)}
         student, spent = self._converted(teacher, seed)
         found["converted"] = _judged(student, test, spent)
         tried, fitted = (self._fresh(self.kind, dataset, taken.cameras, seed) for _ in range(2))
-        each = _learned(tried, _lesson(taken, self.size), TRIED, seed=seed) / TRIED
+        each = _learned(tried, self._of(taken), TRIED, seed=seed) / TRIED
         steps = max(1, round(self.times * spent / each))
-        spent = _learned(fitted, _lesson(taken, self.size), steps, seed=seed)
+        spent = _learned(fitted, self._of(taken), steps, seed=seed)
         found["fitted"] = _judged(fitted, test, spent)
         return found
 
@@ -123,15 +124,14 @@ class Scratch(Benchmark):
         target = plugins.load("targets", self.kind, "kind of target", "")(**self._sizes(self.kind))
         student = conversion.start(source, target, self.kind, seed=seed)
         way = route(self.teacher, self.kind)
-        lesson = conversion.lesson(source, student, way, Pace(size=self.size))
+        lesson = conversion.lesson(source, student, way, Pace(rays=self.rays, size=self.size))
         _learned(student, lesson, self.steps, seed=seed)
         return student, time.perf_counter() - begun
 
-
-def _lesson(taken: Photographs, size: int) -> Lesson:
-    stride = max(1, round((VIEWS * size**2 / RAYS) ** 0.5))
-    teacher = Images(taken, stride=stride, background=(0.0, 0.0, 0.0) if taken.opaque else None)
-    return Pictures(teacher, teacher, VIEWS, size)
+    def _of(self, taken: Photographs) -> Lesson:
+        stride = max(1, round((VIEWS * self.size**2 / self.rays) ** 0.5))
+        teacher = Images(taken, stride=stride, background=(0.0, 0.0, 0.0) if taken.opaque else None)
+        return Pictures(teacher, teacher, VIEWS, self.size)
 
 
 def _learned(student: Scene, lesson: Lesson, steps: int, *, seed: int) -> float:
