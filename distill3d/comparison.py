@@ -82,7 +82,7 @@ def against_photographs(
     rows, distances = [], []
     for i in range(len(taken)):
         begun = time.perf_counter()
-        seen = render(taken.cameras[i : i + 1])
+        seen = render(taken.cameras[i : i + 1]).to(taken.rgba.device)
         seconds = time.perf_counter() - begun
         rgba, believed = (t[i : i + 1].float() / 255 for t in (taken.rgba, taken.believed))
         truth = (rgba[..., :3] + (1 - rgba[..., 3:]) * torch.tensor(background)) * believed

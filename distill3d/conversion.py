@@ -86,7 +86,7 @@ class InTurn:
         ends = [round(until * moment.steps) for until, _, _ in self.lessons]
         now = next(i for i, end in enumerate(ends) if moment.number <= end or i == len(ends) - 1)
         begun = ends[now - 1] if now else 0
-        within = Moment(moment.number - begun, ends[now] - begun, moment.generator)
+        within = replace(moment, number=moment.number - begun, steps=ends[now] - begun)
         _, weight, lesson = self.lessons[now]
         told = lesson(student, within)
         return replace(told, loss=replace(told.loss, total=weight * told.loss.total))
@@ -118,7 +118,7 @@ def start(source: Source, target: Target, kind: str, *, seed: int, pace: Pace | 
     """
     check_memory(target, kind, pace or Pace())
     known = source.field if FAMILIES.get(kind, "field") == "field" else source.scene
-    student = target.start(known, seed=seed)
+    student = target.start(known, seed=seed).to(source.scene.device)
     if isinstance(student, Field):
         _check_answers(student)
     student.scene_transform.copy_(source.scene.scene_transform)
@@ -128,7 +128,8 @@ def start(source: Source, target: Target, kind: str, *, seed: int, pace: Pace | 
 @torch.no_grad()
 def _check_answers(field: Field) -> None:
     """Ask for one point: networks that are too large for a backend say so before anything is learned."""
-    field.query(torch.zeros(1, 3), torch.eye(3)[2:] if field.directional else None)
+    x, d = torch.zeros(1, 3).to(field.device), torch.eye(3)[2:].to(field.device)
+    field.query(x, d if field.directional else None)
 
 
 def lesson(source: Source, student: Scene, route: Route, pace: Pace) -> Lesson:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
+from distill3d.carried import carried
 from distill3d.moment import Moment
 from distill3d.rendering import Rendering
 from distill3d.scene import Scene
@@ -160,10 +161,10 @@ def learn(
         done, unseen = state["number"], state["unseen"]
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
-        lesson.load_state_dict(state["teacher"])
+        lesson.load_state_dict(carried(state["teacher"], student.device))
     begun = time.perf_counter()
     for number in range(done + 1, steps + 1):
-        moment = Moment(number, steps, generator)
+        moment = Moment(number, steps, generator, student.device)
         for group, (first, last) in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = first * (last / first) ** moment.progress
         told = lesson(student, moment)

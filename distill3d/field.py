@@ -109,6 +109,7 @@ class Field(Scene):
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """See `Scene.render`; normals are unit vectors before they are blended."""
+        cameras = cameras.to(self.device)
         origins, directions = (rays.reshape(-1, 3) for rays in cameras.rays())
         at_once = max(len(origins), 1) if torch.is_grad_enabled() else RAYS_AT_ONCE
         parts = [

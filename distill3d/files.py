@@ -11,6 +11,7 @@ from torch import Tensor
 
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
+from distill3d.carried import carried
 from distill3d.conversions.moved import moved, turn
 from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
@@ -129,7 +130,7 @@ def save(scene: Scene, path: Path | str) -> None:
     All or nothing, in one file; a textured .obj has its material and its picture beside it. What a format
     cannot hold is left out with a warning, `errors.Lost`.
     """
-    path = Path(path)
+    path, scene = Path(path), _on_processor(scene)
     kind, suffix = kind_of(scene), suffix_of(path)
     known = (*FORMATS.get(kind, ()), OURS)
     if suffix not in known:
@@ -145,6 +146,13 @@ def save(scene: Scene, path: Path | str) -> None:
         state = (moved(scene, turn("z-up", "y-up")) if suffix in Y_UP else scene).state_dict()
         atomic.write(path, WRITERS[suffix](state))
         lost.say(path, lost.of_gaussians(state, suffix))
+
+
+def _on_processor(scene: Scene) -> Scene:
+    """The scene itself if it lies there, else a copy."""
+    if scene.device.type == "cpu":
+        return scene
+    return type(scene).from_state(carried(scene.state_dict(), "cpu"))
 
 
 def suffix_of(path: Path) -> str:
@@ -163,12 +171,12 @@ def load_cameras(path: Path | str, scene: Scene | None = None) -> Cameras:
     with _naming(path):
         if path.suffix.lower() in instant_ngp.SUFFIXES:
             return instant_ngp.cameras(data)
-        return transforms_json.read(data, scene.scene_transform if scene else None, path.parent)
+        return transforms_json.read(data, scene.scene_transform.cpu() if scene else None, path.parent)
 
 
 def save_cameras(cameras: Cameras, path: Path | str, scene: Scene | None = None) -> None:
     """Write cameras [N] of our world as a transforms.json, in the world that `scene` was made from."""
-    atomic.write(Path(path), transforms_json.write(cameras, scene.scene_transform if scene else None))
+    atomic.write(Path(path), transforms_json.write(cameras, scene.scene_transform.cpu() if scene else None))
 
 
 def save_mesh(mesh: Trimesh, path: Path | str, *, without: Sequence[str] = ()) -> None:

@@ -1,9 +1,13 @@
-"""On what machine numbers were measured."""
+"""On what machine numbers are measured, and where on it."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 CPUINFO = Path("/proc/cpuinfo")
 MEMINFO = Path("/proc/meminfo")
@@ -16,6 +20,14 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def about(device: torch.device) -> dict[str, str | int]:
+    """What a report says of where it was measured."""
+    import torch
+
+    here = {"device": device.type, "processor": processor(), "threads": torch.get_num_threads()}
+    return here if device.type == "cpu" else {**here, "gpu": torch.cuda.get_device_name(device)}
 
 
 def free_bytes() -> int | None:

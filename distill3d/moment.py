@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+PROCESSOR = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -16,6 +18,8 @@ class Moment:
     number: int
     steps: int
     generator: torch.Generator
+    device: torch.device = PROCESSOR
+    """Where what is drawn lies; the generator is the processor's, so that chance is the same everywhere."""
 
     @property
     def progress(self) -> float:
@@ -32,8 +36,8 @@ class Moment:
 
     def uniform(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers in [0, 1)."""
-        return torch.rand(shape, generator=self.generator)
+        return torch.rand(shape, generator=self.generator).to(self.device)
 
     def normal(self, *shape: int) -> Float[Tensor, "..."]:
         """Standard normal numbers."""
-        return torch.randn(shape, generator=self.generator)
+        return torch.randn(shape, generator=self.generator).to(self.device)

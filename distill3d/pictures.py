@@ -98,8 +98,10 @@ def _palette(pixels: NDArray[np.uint8]) -> Image.Image:
 
 @torch.no_grad()
 def shoot(scene: Scene, cameras: Cameras, want: Collection[str] = WANT, *, at_once: int = 8) -> Rendering:
-    """Pictures from cameras [N], a few at a time and without gradients."""
-    shots = [scene.render(cameras[i : i + at_once], want=want) for i in range(0, len(cameras), at_once)]
+    """Pictures from cameras [N], a few at a time and without gradients; on the processor, to be looked at."""
+    shots = [
+        scene.render(cameras[i : i + at_once], want=want).to("cpu") for i in range(0, len(cameras), at_once)
+    ]
     return concatenate(shots)
 
 

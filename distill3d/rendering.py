@@ -39,6 +39,9 @@ class Rendering:
     def detach(self) -> Rendering:
         return self._each(Tensor.detach)
 
+    def to(self, device: torch.device | str) -> Rendering:
+        return self._each(lambda channel: channel.to(device))
+
     def __getitem__(self, index: int | slice | Tensor) -> Rendering:
         """Some of the pictures of a batch."""
         return self._each(lambda channel: channel[index])

@@ -48,7 +48,7 @@ class Rig:
     def cameras(self, moment: Moment, *, views: int, width: int, height: int) -> Cameras:
         """`views` cameras, one in each of as many equal slices of the circle, which is turned at random."""
         turn, within = moment.uniform(1), moment.uniform(views)
-        azimuths_rad = 2 * math.pi * (turn + (torch.arange(views) + within) / views)
+        azimuths_rad = 2 * math.pi * (turn + (torch.arange(views, device=within.device) + within) / views)
         low, high = (math.sin(math.radians(e)) for e in (self.elevation_min_deg, self.elevation_max_deg))
         elevations_rad = (low + (high - low) * moment.uniform(views)).asin()
         return orbit(
@@ -79,5 +79,6 @@ class Snapped:
         known = self.stations(width, height)
         if known is None:
             return drawn
+        known = known.to(drawn.intrinsics.device)
         nearness = normalize(drawn.centres, dim=-1) @ normalize(known.centres, dim=-1).T
         return known[nearness.argmax(-1)]

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from distill3d import atomic
+from distill3d.carried import carried
 from distill3d.errors import UserError
 
 RESULTS = (
@@ -103,7 +104,8 @@ class Run:
 
     def save_checkpoint(self, step: int, seconds: float, state: dict[str, Any]) -> None:
         buffer = io.BytesIO()
-        torch.save({"format": CHECKPOINT, "step": step, "seconds": seconds, "state": state}, buffer)
+        content = {"format": CHECKPOINT, "step": step, "seconds": seconds, "state": carried(state, "cpu")}
+        torch.save(content, buffer)
         atomic.write(self.path("checkpoint.pt"), buffer.getvalue())
 
     def load_checkpoint(self) -> Checkpoint | None:

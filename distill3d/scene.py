@@ -70,6 +70,11 @@ class Scene(nn.Module):
         raise TypeError(f"{cls.__name__} cannot be restored")
 
     @property
+    def device(self) -> torch.device:
+        """Where the scene's tensors lie, and its pictures with them."""
+        return next(self.parameters(), self.photographed).device
+
+    @property
     def knows_source(self) -> bool:
         """Whether the scene was made from something in another world, and knows the way from there."""
         return not torch.equal(self.scene_transform, torch.eye(4).to(self.scene_transform))

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "distill3d"
 FLOORS = [
     ["errors"],
     # plugins imports nothing but errors, and files.py needs it to open a kind of scene by its name
-    ["atomic", "machine", "plugins", "recipe", "statistics"],
+    ["atomic", "carried", "machine", "plugins", "recipe", "statistics"],
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],

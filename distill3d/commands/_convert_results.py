@@ -67,7 +67,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
         report |= _against_truth(options, source, target)
     _write_comparison(run, report, source, target, options.size)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
-    report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
+    report |= machine.about(target.device)
     run.write_json("report.json", report)
     _print(run, report, scene_file)
 
@@ -116,7 +116,7 @@ def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]
     """PSNR and SSIM of both against a dataset's test pictures, and what the conversion cost."""
     dataset = open_dataset(options.data)
     if source.knows_source:
-        dataset = dataclasses.replace(dataset, scene_transform=source.scene_transform)
+        dataset = dataclasses.replace(dataset, scene_transform=source.scene_transform.cpu())
     taken = photographs.load(dataset, dataset.test, downscale=options.downscale)
     behind = BLACK if taken.opaque else WHITE
     numbers: dict[str, Any] = {"data": str(options.data)}

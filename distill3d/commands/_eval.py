@@ -49,7 +49,7 @@ def against_photographs(scene: Scene, options: Options, run: dict[str, Any]) -> 
     if options.frame == "dataset":
         dataset = dataclasses.replace(dataset, scene_transform=torch.eye(4, dtype=torch.float64))
     elif scene.knows_source:
-        dataset = dataclasses.replace(dataset, scene_transform=scene.scene_transform)
+        dataset = dataclasses.replace(dataset, scene_transform=scene.scene_transform.cpu())
     frames = dataset.test if options.split == "test" else dataset.train
     taken = photographs.load(dataset, frames, downscale=downscale)
     behind = _background(options.background, stored, taken)
@@ -91,7 +91,7 @@ def against_scene(scene: Scene, options: Options, run: dict[str, Any]) -> Measur
         raise UserError(
             f"--resolution is {options.resolution}; expected at least {COARSEST} voxels, or 0 for no solids"
         )
-    other = files.load(options.against)
+    other = files.load(options.against).to(scene.device)
     knowing = scene if scene.knows_source else other
     cameras = (
         files.load_cameras(options.cameras, knowing) if options.cameras else metrics.held_out(options.size)

@@ -53,7 +53,7 @@ def write_results(
     if dataset.test:
         report |= _on_test_views(options, run, student, dataset, judged_on)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
-    report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
+    report |= machine.about(student.device)
     run.write_json("report.json", report)
     _print(run, report, scene_file)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from distill3d import plugins
-from distill3d.commands import _flags, _live, _options
+from distill3d.commands import _device, _flags, _live, _options
 from distill3d.commands._options import Grammar
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import Stopped, UserError, given_by_user
@@ -192,6 +192,7 @@ class _Stages:
         checkpoint = folder.load_checkpoint()
         if checkpoint is not None:
             student.load_state_dict(checkpoint.state["student"])
+        student.to(_device.device(self.options.device))
         print(f"stage {self.done}, {name}: {pace.steps} steps", flush=True)
         about = SimpleNamespace(**{**vars(self.options), **dataclasses.asdict(pace), "seed": seed})
         one = _Stage(GRAMMAR, _resolve, _folder_name, _build, _finish, self.run)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from distill3d import plugins
 from distill3d.commands import _flags
@@ -21,6 +21,8 @@ class Shared:
 
     seed: int = 0
     """Where all randomness starts: the same seed gives the same scene."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to compute: on the processor, or on a GPU."""
     out: _flags.Folder = None
     """Folder for the results, by default a new one in runs/; one that is in use gets a number added."""
     overwrite: bool = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from distill3d import files, pictures
+from distill3d import files, machine, pictures
 from distill3d.camera import orbit, turntable
 from distill3d.pictures import TILE, Row
 from distill3d.priors.exact import Exact
@@ -45,7 +45,7 @@ def write_results(options: Any, run: Run, student: Scene, prior: Prior, seconds:
     sheet = _sheet(options, student, truth, report)
     pictures.write_sheet(run.path("turntable.png"), sheet)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
-    report |= {"device": "cpu", "threads": torch.get_num_threads()}
+    report |= machine.about(student.device)
     run.write_json("report.json", report)
     _print(run, report, scene_file)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from distill3d import __version__, machine
-from distill3d.commands import _flags, _live, _options
+from distill3d.commands import _device, _flags, _live, _options
 from distill3d.commands._options import Grammar
 from distill3d.errors import Stopped, UserError
 
@@ -116,15 +116,14 @@ class Command:
 
         from distill3d.ops.backends import choose
 
+        device = _device.device(options.device)
         return {
             "command": self.grammar.command,
             "distill3d": __version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "device": "cpu",
-            "processor": machine.processor(),
-            "threads": torch.get_num_threads(),
-            "backend": choose("splat", torch.zeros(())),
+            **machine.about(device),
+            "backend": choose("splat", torch.zeros((), device=device)),
             "seed": options.seed,
             "options": _options.to_run(options),
         }

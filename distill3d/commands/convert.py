@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from distill3d import plugins
-from distill3d.commands import _flags
+from distill3d.commands import _device, _flags
 from distill3d.commands._options import Grammar, presets
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
@@ -122,7 +122,8 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d.conversions.routes import route
 
     begun = time.perf_counter()
-    given = files.load(options.source)
+    device = _device.device(options.device)
+    given = files.load(options.source).to(device)
     kind = files.kind_of(given)
     way = route(kind, options.to, "" if options.route == "auto" else options.route)
     target = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
@@ -136,7 +137,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = conversion.start(origin, made, options.to, seed=options.seed, pace=pace)
         else:
             of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
-            student = of.from_state(checkpoint.state["student"])
+            student = of.from_state(checkpoint.state["student"]).to(device)
         lesson = conversion.lesson(origin, student, way, pace)
     return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from distill3d.commands import _flags
+from distill3d.commands import _device, _flags
 from distill3d.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Options:
     """What the scene should show, in the closed world; by default the run's own prompt."""
     instances: int = 8
     """How many variations of the object to look for the best fit among; a run's folder knows its own."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to draw: on the processor, or on a GPU."""
     picture: _flags.File = None
     """Also draw some views beside the truth, with the difference, to this .png."""
     out: _flags.File = None
@@ -73,7 +75,8 @@ def main(argv: Sequence[str]) -> int:
     from distill3d.pictures import write_sheet
 
     run = _run_of(options.scene)
-    numbers, sheet = measure(load_scaled(options.scene, options.source_scale), options, run)
+    scene = load_scaled(options.scene, options.source_scale).to(_device.device(options.device))
+    numbers, sheet = measure(scene, options, run)
     text = json.dumps(numbers, indent=2)
     print(text)
     if options.out is not None:

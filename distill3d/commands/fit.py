@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from distill3d import plugins
-from distill3d.commands import _flags
+from distill3d.commands import _device, _flags
 from distill3d.commands._options import Grammar, presets
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
@@ -122,13 +122,14 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             student = kind.from_photographs(dataset.seen(taken.cameras), seed=options.seed, **flags)
         else:
             student = kind.from_state(checkpoint.state["student"])
+    device = _device.device(options.device)
     student.scene_transform.copy_(dataset.scene_transform)
     teacher = Images(
-        taken,
+        taken.to(device),
         background=_background(options.background, taken),
         stride=_stride(options, taken.cameras),
     )
-    return Parts(student, Pictures(teacher, teacher, options.views, options.size))
+    return Parts(student.to(device), Pictures(teacher, teacher, options.views, options.size))
 
 
 def _stride(options: Any, cameras: Cameras) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill3d import plugins
-from distill3d.commands import _flags, _generate_preset, _generate_recipe
+from distill3d.commands import _device, _flags, _generate_preset, _generate_recipe
 from distill3d.commands._options import Grammar
 from distill3d.commands._training import Command, Parts
 from distill3d.errors import UserError, given_by_user
@@ -111,6 +111,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
         name: plugins.load(folder, getattr(options, name), name, GRAMMAR.help)
         for name, (folder, _) in GRAMMAR.kinds.items()
     }
+    device = _device.device(options.device)
     with given_by_user():
         objective = kinds["method"](**dataclasses.asdict(options.method_options))
         prior = kinds["prior"](**dataclasses.asdict(options.prior_options))
@@ -120,7 +121,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
         camera = turntable(1, width=options.size, height=options.size)
         prior.condition(options.prompt, camera, torch.ones(1, 3))
         scenes = [
-            regularise.of(scene)
+            regularise.of(scene.to(device))
             for scene in _scenes(kinds["scene"], options, checkpoint and checkpoint.state["student"])
         ]
     teacher = Score(prior, objective, options.prompt)

@@ -90,6 +90,10 @@ def _resolve(options: Any) -> Any:
     """What the scene shows and how many pictures there are, where that was not given."""
     if not options.source:
         raise UserError("no scene was given; expected a file or a run's folder: distill3d lift SCENE")
+    if options.device != "cpu":
+        raise UserError(
+            f"--device is {options.device}; features are lifted on the processor only, so leave it out"
+        )
     least = {"views": 1, "size": 8, "refine": 0, "checkpoint_every": 1, "picture_size": 1}
     for name, number in least.items():
         _flags.at_least(number, name, getattr(options, name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from distill3d.commands import _flags
+from distill3d.commands import _device, _flags
 from distill3d.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Options:
     """A camera path that the viewer has saved: its frames, at its own size."""
     size: int = 256
     """Side of a turntable's pictures in pixels."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to draw: on the processor, or on a GPU."""
     background: Literal["white", "black", "transparent"] = "white"
     """What stands behind the scene in rgb pictures."""
     want: Literal["rgb", "depth", "normal", "alpha"] = "rgb"
@@ -60,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
 
     from distill3d import files, pictures
 
-    scene = files.load(options.scene)
+    scene = files.load(options.scene).to(_device.device(options.device))
     cameras = _cameras(options, scene)
     _make_folder(options.out, overwrite=options.overwrite)
     rendering = pictures.shoot(scene, cameras, {"rgb", "alpha", options.want})

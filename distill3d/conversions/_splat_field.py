@@ -94,6 +94,7 @@ class SplatField(Field):
         total[1:] /= density[filled, None]
         total[0] = 0
         field = cls((density * filled).reshape(shape), row.reshape(shape), total.unflatten(1, (terms, 3)))
+        field = field.to(density.device)
         field.scene_transform.copy_(scene.scene_transform)
         return field
 

@@ -47,9 +47,9 @@ def voxels_of(source: Field, *, resolution: int, degree: int, coarser: int, samp
     return shape
 
 
-def _corners(resolution: int) -> Float[Tensor, "P 3"]:
+def _corners(resolution: int, device: torch.device) -> Float[Tensor, "P 3"]:
     """The points of a grid over [-1, 1]³, axes z, y, x in a row."""
-    line = torch.linspace(-1, 1, resolution)
+    line = torch.linspace(-1, 1, resolution, device=device)
     z, y, x = torch.meshgrid(line, line, line, indexing="ij")
     return torch.stack([x, y, z], -1).reshape(-1, 3)
 
@@ -65,8 +65,8 @@ def raw_densities(source: Field, resolution: int) -> Float[Tensor, "Z Y X"]:
 
     It is asked for them only in cells that are not empty, and needs to have been looked into.
     """
-    points = _corners(resolution)
-    density = torch.full((len(points),), FAINTEST)
+    points = _corners(resolution, source.device)
+    density = points.new_full((len(points),), FAINTEST)
     full = _inside(source, points).nonzero()[:, 0]
     for some in full.split(AT_ONCE):
         density[some] = source.log_density(points[some]).exp().clamp(FAINTEST, DENSEST)
@@ -77,11 +77,11 @@ def raw_densities(source: Field, resolution: int) -> Float[Tensor, "Z Y X"]:
 
 def _harmonics(source: Field, resolution: int, degree: int) -> Float[Tensor, "Z Y X K 3"]:
     """Coefficients at the points that are not empty; elsewhere grey."""
-    points = _corners(resolution)
-    coefficients = torch.zeros(len(points), (degree + 1) ** 2, 3)
+    points = _corners(resolution, source.device)
+    coefficients = points.new_zeros(len(points), (degree + 1) ** 2, 3)
     full = _inside(source, points).nonzero()[:, 0]
     from_around = surround(DIRECTIONS, size_px=1, lowest_elevation_rad=-math.pi / 2)
-    directions = -torch.nn.functional.normalize(from_around.centres, dim=1)
+    directions = -torch.nn.functional.normalize(from_around.centres, dim=1).to(source.device)
     inverse = torch.linalg.pinv(sh.basis(directions, degree))
     for some in full.split(AT_ONCE // DIRECTIONS):
         coefficients[some] = torch.einsum("kd,dpc->pkc", inverse, _logits(source, points[some], directions))

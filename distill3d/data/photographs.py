@@ -38,6 +38,9 @@ class Photographs:
     believed: UInt8[Tensor, "N H W 1"]
     """255 where a picture counts, 0 where its mask, or the lens, leaves it out."""
 
+    def to(self, device: torch.device) -> Photographs:
+        return Photographs(self.cameras.to(device), self.rgba.to(device), self.believed.to(device))
+
     def __len__(self) -> int:
         return len(self.rgba)
 

@@ -84,7 +84,9 @@ class Own(Fake):
         latest, cameras = self._latest
         if condition.cameras is None or cameras is None:
             count = len(self.recent.rgb)
-            return _Known(self.recent, torch.full((asked_about, count), -math.log(count)), alone=False)
+            return _Known(
+                self.recent, self.recent.rgb.new_full((asked_about, count), -math.log(count)), alone=False
+            )
         asked, taken = (c.world_to_camera.flatten(1) for c in (condition.cameras, cameras))
         same = (asked[:, None] == taken).all(-1)
         count = same.sum(-1, keepdim=True)

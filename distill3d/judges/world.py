@@ -33,7 +33,7 @@ class World(Judge):
 
     def reward(self, pictures: Float[Tensor, "B H W 3"], prompt: str) -> Float[Tensor, "B"]:
         if prompt not in self.networks:
-            self.networks[prompt] = trained(prompt)
+            self.networks[prompt] = trained(prompt).to(pictures.device)
         small = interpolate(pictures.permute(0, 3, 1, 2), (SIDE, SIDE), mode="area")
         return self.networks[prompt](small)[:, 0]
 

@@ -27,7 +27,7 @@ class Blob(Prior):
     ) -> Float[Tensor, "B ..."]:
         """σ (x_t - α μ) / (α² S² + σ²)."""
         alpha, sigma = self.alpha_sigma(t)
-        colour = torch.tensor([self.red, self.green, self.blue], dtype=noisy.dtype)
+        colour = torch.tensor([self.red, self.green, self.blue], dtype=noisy.dtype, device=noisy.device)
         centre = self.encode(colour.expand(1, *noisy.shape[1:])).flatten(1)
         clean = posterior_mean(noisy.flatten(1), centre, alpha, sigma, spread=self.spread)
         return noise_from_clean(clean.reshape(noisy.shape), noisy, alpha, sigma)

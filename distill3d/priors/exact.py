@@ -126,7 +126,7 @@ class Exact(Prior):
         seen = self._sound._compared(noisy, t, condition.showing(None))
         by_instance = seen.logits.unflatten(1, (-1, seen.pictures.stations))
         evidence = torch.logsumexp(by_instance, -1)
-        instance = torch.softmax(evidence.sum(0) + self._log_identities(condition), -1)
+        instance = torch.softmax(evidence.sum(0) + self._log_identities(condition).to(evidence), -1)
         r = instance[:, None] * torch.softmax(by_instance, -1)
         return self._noise(noisy, t, seen, r.flatten(1))
 
@@ -160,7 +160,7 @@ class Exact(Prior):
         self, noisy: Float[Tensor, "B H W 3"], t: Float[Tensor, "B"], condition: Condition
     ) -> _Compared:
         """How well each render explains each picture."""
-        pictures = self._pictures(condition.prompt, noisy.shape[2], noisy.shape[1])
+        pictures = self._pictures(condition.prompt, noisy)
         alpha, sigma = self.alpha_sigma(t)
         noisy, sigma = noisy / _scale(noisy), sigma / _scale(noisy)
         background = (
@@ -176,12 +176,13 @@ class Exact(Prior):
         )
         return _Compared(pictures, noisy, background, variance, of_renders)
 
-    def _pictures(self, prompt: str | None, width: int, height: int) -> _Pictures:
-        return _pictures_of(prompt, self.instances, self.stations, width, height, self._shown)
+    def _pictures(self, prompt: str | None, like: Float[Tensor, "B H W 3"]) -> _Pictures:
+        height, width = like.shape[1:3]
+        return _pictures_of(prompt, self.instances, self.stations, width, height, self._shown, like.device)
 
     def _log_shown(self, bank: Bank, condition: Condition) -> Float[Tensor, " K"]:
         """Log p(instance | what is shown) of every render."""
-        of_instances = self._log_identities(condition)
+        of_instances = self._log_identities(condition).to(bank.rgba.device)
         return of_instances.repeat_interleave(len(bank.rgba) // len(of_instances))
 
     def _log_identities(self, condition: Condition) -> Float[Tensor, " I"]:
@@ -253,15 +254,15 @@ class _Compared:
 
 @lru_cache(maxsize=6)
 def _pictures_of(
-    prompt: str | None, instances: int, views: int, width: int, height: int, shown: Shown
+    prompt: str | None, instances: int, views: int, width: int, height: int, shown: Shown, at: torch.device
 ) -> _Pictures:
     """Renders of a prompt, or of everything. Kept for the next run of the same prompt, in all three sizes of
     its pictures, because making them takes as long as many steps.
     """
     if prompt is None:
-        return _Pictures(everything(width=width, height=height, shown=shown), VIEWS_OF_EVERYTHING)
+        return _Pictures(everything(width=width, height=height, shown=shown).to(at), VIEWS_OF_EVERYTHING)
     bank = bank_of(describe(prompt), instances, views, width=width, height=height, shown=shown)
-    return _Pictures(bank, views)
+    return _Pictures(bank.to(at), views)
 
 
 class _Pictures:

@@ -44,7 +44,7 @@ class Rectified(Exact):
         log_weights = super()._log_weights(bank, condition)
         poses = poses_of(bank.cameras)
         stand = torch.bincount(poses, minlength=POSES) / len(poses)
-        shown = torch.zeros(len(log_weights), POSES).index_add(1, poses, log_weights.softmax(-1))
+        shown = log_weights.new_zeros(len(log_weights), POSES).index_add(1, poses, log_weights.softmax(-1))
         seen = shown > 0
         log_r = torch.where(seen, stand / torch.where(seen, shown, 1), 1).log()
         return log_weights + self.rectify * log_r[:, poses]

@@ -94,6 +94,7 @@ class Gaussians(Primitives):
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Splats; depth is Σ w z of where rays to the centres meet their surfaces (see `_surface_depth`)."""
+        cameras = cameras.to(self.device)
         self._probe = self._fresh_probe(cameras)
         depth = (
             self._surface_depth(cameras)[..., None]

@@ -160,6 +160,7 @@ class Mesh(Scene):
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Unlit colours. Every channel is blended across silhouettes, which moves vertices."""
+        cameras = cameras.to(self.device)
         vertices = self.vertices()
         textured = hasattr(self, "uv")
         fragments = rasterize(vertices, self.faces, cameras, derivatives=textured)

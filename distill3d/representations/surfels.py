@@ -133,6 +133,7 @@ class Surfels(Primitives):
 
     def render(self, cameras: Cameras, *, want: Collection[str] = WANT) -> Rendering:
         """Discs, with depth where rays meet them and normals that face the camera."""
+        cameras = cameras.to(self.device)
         self._probe = self._fresh_probe(cameras)
         image = surfels(
             self.means,

@@ -53,8 +53,10 @@ class Window:
 
     def of(self, picture: Float[Tensor, "N H W C"]) -> Float[Tensor, "B h w C"]:
         """The pixels themselves, of one channel."""
-        columns = self.first[:, 0, None] + self.stride * torch.arange(self.width)
-        rows = self.first[:, 1, None] + self.stride * torch.arange(self.height)
+        columns, rows = (
+            self.first[:, i, None] + self.stride * torch.arange(length, device=self.first.device)
+            for i, length in enumerate((self.width, self.height))
+        )
         return picture[self.shots[:, None, None], rows[:, :, None], columns[:, None]]
 
     def of_all(self, seen: Rendering) -> Rendering:
@@ -116,7 +118,8 @@ class Shots:
         """Tiles, a share `active` of them, as chance has it, by the errors, and the others evenly."""
         by_error = self.errors.flatten().clamp_min(1e-6)
         chances = active * by_error / by_error.sum() + (1 - active) / len(by_error)
-        drawn = torch.multinomial(chances, views, replacement=True, generator=moment.generator)
+        drawn = torch.multinomial(chances.cpu(), views, replacement=True, generator=moment.generator)
+        drawn = drawn.to(moment.device)
         _, rows, columns = self.errors.shape
         tile = torch.stack([drawn % columns, drawn // columns % rows], -1)
         return Drawn(drawn // (rows * columns), tile)
@@ -125,6 +128,6 @@ class Shots:
 def around(count: int, moment: Moment) -> Float[Tensor, "K 4 4"]:
     """Small random turns of the world around its origin."""
     half = MOVED_RAD * (moment.uniform(count, 3) - 0.5)
-    turns = torch.eye(4).repeat(count, 1, 1)
-    turns[:, :3, :3] = matrix_from_wxyz(torch.cat([torch.ones(count, 1), half], 1))
+    turns = torch.eye(4, device=half.device).repeat(count, 1, 1)
+    turns[:, :3, :3] = matrix_from_wxyz(torch.cat([half.new_ones(count, 1), half], 1))
     return turns

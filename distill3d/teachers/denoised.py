@@ -39,7 +39,7 @@ class Denoised:
     """Steps of the denoising."""
 
     def __call__(self, cameras: Cameras, rendering: Rendering, moment: Moment) -> Loss:
-        white = torch.ones(len(cameras), 3)
+        white = rendering.rgb.new_ones(len(cameras), 3)
         condition = self.prior.condition(self.prompt, cameras, white)
         x = self.prior.show(rendering, condition)
         with torch.no_grad():

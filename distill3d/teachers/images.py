@@ -73,7 +73,7 @@ class Images:
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         if self.background is None:
             return moment.uniform(count, 3)
-        return torch.tensor(self.background).expand(count, 3)
+        return torch.tensor(self.background, device=moment.device).expand(count, 3)
 
     def _fitting(self, width: int, height: int) -> Photographs:
         """The photographs shrunk into a box; each size is made once."""
@@ -111,12 +111,14 @@ def thinned(photographs: Photographs, picked: Int[Tensor, " B"], stride: int, mo
     cameras = photographs.cameras[picked]
     if stride == 1:
         return Photographs(cameras, photographs.rgba[picked], photographs.believed[picked])
-    spare = torch.tensor([cameras.width, cameras.height])
+    spare = picked.new_tensor([cameras.width, cameras.height])
     spare -= stride * ((spare // stride).clamp_min(1) - 1)
     first = (moment.uniform(len(picked), 2) * spare).long()
     thin = cameras.thinned(stride, first)
-    columns = first[:, 0, None] + stride * torch.arange(thin.width)
-    rows = first[:, 1, None] + stride * torch.arange(thin.height)
+    columns, rows = (
+        first[:, i, None] + stride * torch.arange(length, device=first.device)
+        for i, length in enumerate((thin.width, thin.height))
+    )
     pixels = picked[:, None, None], rows[:, :, None], columns[:, None]
     return Photographs(thin, photographs.rgba[pixels], photographs.believed[pixels])
 

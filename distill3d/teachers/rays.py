@@ -74,13 +74,15 @@ class Evenly:
 
     def through(self, cameras: Cameras, moment: Moment) -> Rays:
         each = max(1, self.rays // len(cameras))
-        at = moment.uniform(len(cameras), each, 2) * torch.tensor([cameras.width, cameras.height])
+        at = moment.uniform(len(cameras), each, 2) * cameras.intrinsics.new_tensor(
+            [cameras.width, cameras.height]
+        )
         focal, centre = cameras.intrinsics[:, None].split(2, -1)
-        ahead = torch.ones(len(cameras), each, 1)
+        ahead = at.new_ones(len(cameras), each, 1)
         in_camera = torch.cat([(at - centre) / focal, ahead], -1)
         directions = in_camera @ cameras.world_to_camera[:, :3, :3]
         origins = cameras.centres[:, None].expand(directions.shape)
-        camera = torch.arange(len(cameras)).repeat_interleave(each)
+        camera = torch.arange(len(cameras), device=at.device).repeat_interleave(each)
         return Rays(origins.flatten(0, 1), directions.flatten(0, 1), cameras, camera)
 
     def learned(self, rays: Rays, errors: Float[Tensor, " R"]) -> None:
@@ -129,7 +131,7 @@ class Hardest:
         """Keep the worst cameras, by the mean error of their rays, and the worst rays."""
         of_poses, of_rays = self._taken
         own = rays.camera >= 0
-        total = torch.zeros(len(rays.cameras)).index_add(0, rays.camera[own], errors[own])
+        total = errors.new_zeros(len(rays.cameras)).index_add(0, rays.camera[own], errors[own])
         worst = total.topk(len(of_poses)).indices
         self._poses.put(of_poses, rays.cameras.world_to_camera[worst].flatten(1))
         worst = errors.topk(len(of_rays)).indices
@@ -152,6 +154,7 @@ class Pool:
 
     def take(self, count: int, moment: Moment) -> tuple[Int[Tensor, " K"], Float[Tensor, "M C"]]:
         """Where to put the next `count` rows, and what is there: nothing until the pool is full."""
+        self.rows = self.rows.to(moment.device)
         if self.filled < len(self.rows):
             count = min(count, len(self.rows) - self.filled)
             return self.filled + torch.arange(count), self.rows[:0]
@@ -172,7 +175,7 @@ class Pool:
 def _turns(count: int, moment: Moment) -> Float[Tensor, "K 4 4"]:
     """Small random rotations of the world around its origin."""
     half = MOVED_RAD * (moment.uniform(count, 3) - 0.5)
-    wxyz = torch.cat([torch.ones(count, 1), half], 1)
-    turns = torch.eye(4).repeat(count, 1, 1)
+    wxyz = torch.cat([half.new_ones(count, 1), half], 1)
+    turns = torch.eye(4, device=half.device).repeat(count, 1, 1)
     turns[:, :3, :3] = matrix_from_wxyz(torch.nn.functional.normalize(wxyz, dim=1))
     return turns

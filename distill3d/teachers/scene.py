@@ -130,7 +130,7 @@ class SceneTeacher:
         self._steps += 1
         if self._shots is None:
             cameras = self._lessons(moment, self.shots, width, height)
-            self._shots = self._shot(cameras, torch.full((self.shots, 1, 1), UNSEEN))
+            self._shots = self._shot(cameras, torch.full((self.shots, 1, 1), UNSEEN, device=moment.device))
         known = self._shots
         if (known.cameras.width, known.cameras.height) != (width, height):
             self._shots = known = self._shot(known.cameras.resized(width, height), known.errors)
@@ -164,7 +164,7 @@ class SceneTeacher:
         return cameras.closer(by, moment.uniform(views, 2))
 
     def _window(self, drawn: Drawn, shots: Shots, moment: Moment) -> Window:
-        size = torch.tensor([shots.cameras.width, shots.cameras.height])
+        size = drawn.shots.new_tensor([shots.cameras.width, shots.cameras.height])
         if self.tile_px:
             side = min(self.tile_px, int(size.min()))
             return Window(drawn.shots, torch.minimum(drawn.tile * side, size - side), drawn.tile, side, side)
@@ -179,7 +179,7 @@ class SceneTeacher:
     def _background(self, count: int, moment: Moment) -> Float[Tensor, "B 3"]:
         if self.background is None:
             return moment.uniform(count, 3)
-        return torch.tensor(self.background).expand(count, 3)
+        return torch.tensor(self.background, device=moment.device).expand(count, 3)
 
     def state_dict(self) -> dict[str, Any]:
         """The cameras and errors; the pictures are taken again."""

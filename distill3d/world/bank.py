@@ -37,6 +37,9 @@ class Bank:
     rgba: UInt8[Tensor, "K H W 4"]
     cameras: Cameras
 
+    def to(self, device: torch.device) -> Bank:
+        return Bank(self.rgba.to(device), self.cameras.to(device))
+
 
 @cache
 def stations(count: int, *, width: int, height: int) -> Cameras:

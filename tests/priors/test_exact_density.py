@@ -65,12 +65,12 @@ def test_a_view_that_shows_nothing_is_told_by_the_others_which_instance_it_is_of
     """One picture is clear and the others are pure noise: all clean pictures are of that one's instance."""
     prior, (noisy, condition) = Exact(instances=4, stations=8), question(16)
     t = torch.tensor([0.05, 0.999, 0.999])
-    shown = prior._pictures(PROMPT, 16, 16)
+    shown = prior._pictures(PROMPT, torch.empty(1, 16, 16, 3))
     clear = {}
     for instance in range(4):
         alone = Exact(instances=1, stations=8)
         first = instance * shown.stations
-        alone._pictures = lambda prompt, width, height, first=first: part_of(shown, first)
+        alone._pictures = lambda prompt, like, first=first: part_of(shown, first)
         alpha, sigma = (v[:, None, None, None] for v in prior.alpha_sigma(t))
         target = clean_from_noise(alone.noise(noisy, t, condition), noisy, *prior.alpha_sigma(t))
         pictures = torch.cat([alpha[:1] * target[:1] + sigma[:1] * noisy[:1], noisy[1:]])
