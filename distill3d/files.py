@@ -12,6 +12,7 @@ from torch import Tensor
 from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.conversions.moved import moved, turn
+from distill3d.data.dataset import is_dataset
 from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
     checkpoint_gaussians,
@@ -206,8 +207,14 @@ def _scene_file(path: Path) -> Path:
     for name in SCENES:
         if (path / name).is_file():
             return path / name
+    if (path / "run.json").is_file():
+        raise UserError(
+            f"{path} holds no scene yet ({' or '.join(SCENES)}); if the run was stopped, --resume it first"
+        )
+    if is_dataset(path):
+        raise UserError(f"{path} is a dataset and no scene; distill3d fit {path} makes a scene of it")
     raise UserError(
-        f"{path} holds no scene ({' or '.join(SCENES)}); if the run was stopped, --resume it first"
+        f"{path} holds no scene; expected a file, or a run's folder with {' or '.join(SCENES)} in it"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from jaxtyping import Float, Float64
@@ -99,18 +100,27 @@ def open_dataset(folder: Path | str) -> Dataset:
 
     Raises UserError that names the file, and the frame in it, of whatever is missing or makes no sense.
     """
-    from distill3d.data import colmap, llff, transforms
-
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; expected a dataset's folder")
-    for layout in (transforms, colmap, llff):
-        if layout.found_in(folder):
-            return _checked(layout.read(folder))
+    layout = _layout_of(folder)
+    if layout is not None:
+        return _checked(layout.read(folder))
     raise UserError(
         f"{folder} is no dataset; expected transforms.json or transforms_train.json (Blender, nerfstudio), "
         "sparse/0 with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
     )
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder looks like a dataset of any of the known layouts; nothing in it is read."""
+    return _layout_of(folder) is not None
+
+
+def _layout_of(folder: Path) -> ModuleType | None:
+    from distill3d.data import colmap, llff, transforms
+
+    return next((layout for layout in (transforms, colmap, llff) if layout.found_in(folder)), None)
 
 
 def _checked(dataset: Dataset) -> Dataset:
