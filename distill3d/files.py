@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -64,8 +64,7 @@ def load(path: Path | str) -> Scene:
     data = _read(path)
     with _naming(path):
         if path.suffix == OURS:
-            kind, state = safetensors_scene.read(data)
-            return _kind(kind).from_state(state)
+            return _restored(*safetensors_scene.read(data))
         suffix = path.suffix.lower()
         if suffix in instant_ngp.SUFFIXES:
             return instant_ngp.read(data)
@@ -80,6 +79,16 @@ def load(path: Path | str) -> Scene:
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
+
+
+def _restored(kind: str, state: dict[str, Any]) -> Scene:
+    """A scene of ours from its state, which a damaged file may have made into anything."""
+    try:
+        return _kind(kind).from_state(state)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"what it holds is no scene of {kind} ({' '.join(repr(error).split())[:120]}); write it again"
+        ) from error
 
 
 def _primitives(state: dict[str, Tensor]) -> Primitives:
