@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from distill3d import atomic, plugins
 from distill3d.camera import Cameras
 from distill3d.carried import carried
 from distill3d.conversions.moved import moved, turn
+from distill3d.data.dataset import is_dataset
 from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
     checkpoint_gaussians,
@@ -64,8 +65,7 @@ def load(path: Path | str) -> Scene:
     data = _read(path)
     with _naming(path):
         if path.suffix == OURS:
-            kind, state = safetensors_scene.read(data)
-            return _kind(kind).from_state(state)
+            return _restored(*safetensors_scene.read(data))
         suffix = path.suffix.lower()
         if suffix in instant_ngp.SUFFIXES:
             return instant_ngp.read(data)
@@ -80,6 +80,16 @@ def load(path: Path | str) -> Scene:
         if suffix in MESHES and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
+
+
+def _restored(kind: str, state: dict[str, Any]) -> Scene:
+    """A scene of ours from its state, which a damaged file may have made into anything."""
+    try:
+        return _kind(kind).from_state(state)
+    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"what it holds is no scene of {kind} ({' '.join(repr(error).split())[:120]}); write it again"
+        ) from error
 
 
 def _primitives(state: dict[str, Tensor]) -> Primitives:
@@ -214,8 +224,14 @@ def _scene_file(path: Path) -> Path:
     for name in SCENES:
         if (path / name).is_file():
             return path / name
+    if (path / "run.json").is_file():
+        raise UserError(
+            f"{path} holds no scene yet ({' or '.join(SCENES)}); if the run was stopped, --resume it first"
+        )
+    if is_dataset(path):
+        raise UserError(f"{path} is a dataset and no scene; distill3d fit {path} makes a scene of it")
     raise UserError(
-        f"{path} holds no scene ({' or '.join(SCENES)}); if the run was stopped, --resume it first"
+        f"{path} holds no scene; expected a file, or a run's folder with {' or '.join(SCENES)} in it"
     )
 
 

@@ -27,6 +27,10 @@ class Target:
         """
         raise TypeError(f"{type(self).__name__} starts nothing")
 
+    def keeps(self, source: Scene) -> bool:
+        """Whether `start` leaves all of `source` as it is, so that nothing is to be learned."""
+        return False
+
     def bytes(self) -> int:
         """About how much memory it takes to make a scene of this size and to learn it, lessons aside."""
         raise TypeError(f"{type(self).__name__} does not know how large it is")

@@ -20,8 +20,8 @@ class Show(Protocol):
 
 
 @contextmanager
-def progress(total: int, done: int) -> Iterator[Show]:
-    """Show steps `done` + 1 to `total`, on standard error. `seconds` are counted from the first of them."""
+def progress(what: str, total: int, done: int) -> Iterator[Show]:
+    """Show steps `done` + 1 to `total` of `what`, on standard error; `seconds` since the first of them."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda number, loss, seconds: _line(total, done, number, loss, seconds)
@@ -34,7 +34,7 @@ def progress(total: int, done: int) -> Iterator[Show]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("distilling", total=total, completed=done, loss=float("nan"), speed=0.0)
+        task = bar.add_task(what, total=total, completed=done, loss=float("nan"), speed=0.0)
         yield lambda number, loss, seconds: bar.update(
             task, completed=number, loss=loss, speed=(number - done) / max(seconds, 1e-9)
         )

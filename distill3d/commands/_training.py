@@ -156,7 +156,7 @@ class Command:
         try:
             with (
                 run.metrics(after=done) as metrics,
-                progress(options.steps, done) as show,
+                progress(self.grammar.command, options.steps, done) as show,
                 _patience() as asked,
             ):
                 for step in steps:

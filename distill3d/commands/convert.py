@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from distill3d.conversions.routes import Route
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
+    from distill3d.target import Target
 
 Src = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SRC", help_behavior_hint="")]
 
@@ -106,6 +107,10 @@ def _resolve(options: Any) -> Any:
         _flags.at_least(number, name, getattr(options, name))
     preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]
     learns = preset["steps"] > 0 and options.route not in ("start", "extract")
+    if learns and options.route == "auto" and not options.steps:
+        from distill3d import files
+
+        learns = not _target(options).keeps(files.load(options.source))
     return dataclasses.replace(
         options,
         source=str(Path(options.source).resolve()),
@@ -116,25 +121,31 @@ def _resolve(options: Any) -> Any:
     )
 
 
+def _target(options: Any) -> Target:
+    """What the scene is to become, at the size that was asked for."""
+    kind = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
+    return kind(**dataclasses.asdict(options.to_options))
+
+
 def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d import conversion, files
     from distill3d.conversions.centred import centred
-    from distill3d.conversions.routes import route
+    from distill3d.conversions.routes import KEPT, route
 
     begun = time.perf_counter()
     device = _device.device(options.device)
     given = files.load(options.source).to(device)
     kind = files.kind_of(given)
-    way = route(kind, options.to, "" if options.route == "auto" else options.route)
-    target = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
+    target, wanted = _target(options), "" if options.route == "auto" else options.route
+    kept = not wanted and not options.steps and target.keeps(given)
+    way = KEPT if kept else route(kind, options.to, wanted)
     with given_by_user():
         source = centred(given)
         origin = conversion.Source(source)
         pace = conversion.Pace(options.rays, options.views, options.size, not options.even)
         if checkpoint is None:
             print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
-            made = target(**dataclasses.asdict(options.to_options))
-            student = conversion.start(origin, made, options.to, seed=options.seed, pace=pace)
+            student = conversion.start(origin, target, options.to, seed=options.seed, pace=pace)
         else:
             of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
             student = of.from_state(checkpoint.state["student"]).to(device)

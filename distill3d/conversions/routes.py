@@ -66,6 +66,8 @@ SAME = {
     "field": "the same kind again, at the size that was asked for",
     "splats": "the same kind again, of which those that count most are kept, up to --to.count",
 }
+KEPT = Route("start", "the same kind again with nothing to leave out: it is kept as it is")
+"""Of a scene that fits into what was asked for."""
 
 
 def route(source: str, target: str, wanted: str = "") -> Route:

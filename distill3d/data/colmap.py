@@ -7,12 +7,14 @@ Every eighth image, in the order of names, tests.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
 
 from distill3d.data.dataset import (
     MAX_FRAMES,
@@ -21,6 +23,8 @@ from distill3d.data.dataset import (
     Frame,
     Points,
     every_eighth,
+    resized,
+    same_shape,
     upright_and_centred,
 )
 from distill3d.data.lens import Lens
@@ -42,7 +46,12 @@ MODELS = {
 """Names of each model's parameters in their order, and its number in binary files."""
 BY_NUMBER = {number: name for name, (_, number) in MODELS.items()}
 PLACES = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+PICTURES = ("images/{}", "images_2/{}", "images_4/{}", "images_8/{}", "{}")
+MASKS = ("masks/{}.png", "masks/{}")
+"""Black where a picture is not to be believed; as COLMAP calls them, or as the pictures."""
 MAX_POINTS = 100_000_000
+ENOUGH_POINTS = 1000
+"""To know how deep a camera sees."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,20 @@ def read(folder: Path) -> Dataset:
     if not frames:
         raise UserError(f"{model}/images.{kind} names no image; expected at least one")
     train, test = every_eighth(frames)
-    return Dataset("colmap", train, test, upright_and_centred(frames), _points(model, kind))
+    points = _points(model, kind)
+    placed = upright_and_centred(frames, None if points is None else _depths(frames, points.positions))
+    return Dataset("colmap", train, test, placed, points)
+
+
+def _depths(frames: Sequence[Frame], points: Float[Tensor, "P 3"]) -> Float64[Tensor, " N"] | None:
+    """The median depth of the points before each camera; None if there is one without any."""
+    if len(points) == 0:
+        return None
+    some = points[:: 1 + len(points) // ENOUGH_POINTS].double()
+    poses = torch.stack([frame.camera_to_world for frame in frames])
+    depth = torch.einsum("npc,nc->np", some[None] - poses[:, None, :3, 3], poses[:, :3, 2])
+    depths = torch.where(depth > 0, depth, torch.nan).nanmedian(1).values
+    return depths if depths.isfinite().all() else None
 
 
 def _frame(folder: Path, model: Path, image: _Image, cameras: dict[int, _Camera]) -> Frame:
@@ -106,23 +128,26 @@ def _frame(folder: Path, model: Path, image: _Image, cameras: dict[int, _Camera]
     world_to_camera = torch.eye(4, dtype=torch.float64)
     world_to_camera[:3, :3] = matrix_from_wxyz(wxyz / length)
     world_to_camera[:3, 3] = torch.tensor(image.translation, dtype=torch.float64)
-    picture = _picture(folder, image.name)
+    picture = _first(folder, PICTURES, image.name)
     if picture is None:
         raise UserError(f"{where}: its picture is not there; expected {folder / 'images' / image.name}")
     width, height = size_of(picture)
-    x, y = width / camera.width, height / camera.height
-    fx, fy, cx, cy = camera.intrinsics
-    scaled = (fx * x, fy * y, cx * x, cy * y)
-    return Frame(where, picture, torch.linalg.inv(world_to_camera), scaled, width, height, camera.lens)
+    if not same_shape((width, height), (float(camera.width), float(camera.height))):
+        raise UserError(
+            f"{where}: its camera is {camera.width} x {camera.height}, and its picture {width} x {height}; "
+            "expected its size, or a multiple"
+        )
+    pose, mask = torch.linalg.inv(world_to_camera), _first(folder, MASKS, image.name)
+    taken = Frame(
+        where, picture, pose, camera.intrinsics, camera.width, camera.height, camera.lens, mask=mask
+    )
+    return resized(taken, width, height)
 
 
-def _picture(folder: Path, name: str) -> Path | None:
-    """The picture of that name; never one outside the folder."""
-    for base in (folder / "images", folder / "images_2", folder / "images_4", folder / "images_8", folder):
-        path = base / name
-        if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-            return path
-    return None
+def _first(folder: Path, places: Sequence[str], name: str) -> Path | None:
+    """The first place where there is a file of that name; never outside the folder."""
+    paths = (folder / place.format(name) for place in places)
+    return next((p for p in paths if p.is_file() and p.resolve().is_relative_to(folder.resolve())), None)
 
 
 def _camera(where: str, model: str, width: int, height: int, values: tuple[float, ...]) -> _Camera:
@@ -153,10 +178,13 @@ def _text_cameras(path: Path) -> dict[int, _Camera]:
         if not words:
             continue
         where = f"{path}, line {number}"
-        if len(words) < 4 or words[1] not in MODELS or len(words) - 4 != len(MODELS[words[1]][0].split()):
-            raise UserError(
-                f'{where} is "{" ".join(words)[:80]}"; expected id, {", ".join(MODELS)}, size, numbers'
-            )
+        if len(words) < 4:
+            raise UserError(f"{where} has {len(words)} words; expected id, model, width, height and numbers")
+        if words[1] not in MODELS:
+            raise UserError(f"{where} has the model {words[1][:40]}; expected one of {', '.join(MODELS)}")
+        names = MODELS[words[1]][0]
+        if len(words) - 4 != len(names.split()):
+            raise UserError(f"{where} has {len(words) - 4} numbers of a {words[1]}; expected {names}")
         identity, width, height = (_integer(where, words[i]) for i in (0, 2, 3))
         cameras[identity] = _camera(where, words[1], width, height, tuple(_real(where, w) for w in words[4:]))
     return cameras
@@ -167,7 +195,12 @@ def _text_images(path: Path) -> list[_Image]:
     while lines and not lines[-1][1]:
         lines.pop()
     images = []
-    for number, words in lines[::2]:  # each image's second line lists its points
+    for number, words in lines[1::2]:  # each image's second line lists its points: x, y, and an id
+        if len(words) % 3 or not all(word.lstrip("-").isdecimal() for word in words[2:3]):
+            raise UserError(
+                f"{path}, line {number} lists no points; expected those of the image before, or an empty line"
+            )
+    for number, words in lines[::2]:
         where = f"{path}, line {number}"
         if len(words) < 10:
             raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from jaxtyping import Float, Float64
@@ -18,6 +19,10 @@ from distill3d.scene import Seen
 
 MAX_FRAMES = 100_000
 MAX_SIDE_PX = 32768
+LEVEL = 0.5
+"""How much of their back the mean up of cameras is at least, as long as it is one."""
+DEPTH_WEIGHT = 0.01
+"""w: how much a depth counts, beside where optical axes meet."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +104,27 @@ def open_dataset(folder: Path | str) -> Dataset:
 
     Raises UserError that names the file, and the frame in it, of whatever is missing or makes no sense.
     """
-    from distill3d.data import colmap, llff, transforms
-
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; expected a dataset's folder")
-    for layout in (transforms, colmap, llff):
-        if layout.found_in(folder):
-            return _checked(layout.read(folder))
+    layout = _layout_of(folder)
+    if layout is not None:
+        return _checked(layout.read(folder))
     raise UserError(
         f"{folder} is no dataset; expected transforms.json or transforms_train.json (Blender, nerfstudio), "
         "sparse/0 with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
     )
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a folder looks like a dataset of any of the known layouts; nothing in it is read."""
+    return _layout_of(folder) is not None
+
+
+def _layout_of(folder: Path) -> ModuleType | None:
+    from distill3d.data import colmap, llff, transforms
+
+    return next((layout for layout in (transforms, colmap, llff) if layout.found_in(folder)), None)
 
 
 def _checked(dataset: Dataset) -> Dataset:
@@ -121,6 +135,7 @@ def _checked(dataset: Dataset) -> Dataset:
         if (
             not torch.isfinite(pose).all()
             or (rotation @ rotation.T - torch.eye(3).double()).abs().max() > 0.02
+            or torch.linalg.det(rotation) < 0
         ):
             raise UserError(
                 f"{frame.name}: its camera is not a rigid motion; expected a rotation and a position"
@@ -140,30 +155,69 @@ def every_eighth(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
     return [f for i, f in enumerate(ordered) if i % 8], [f for i, f in enumerate(ordered) if i % 8 == 0]
 
 
-def upright_and_centred(frames: Sequence[Frame], *, reach: float = 3.0) -> Float64[Tensor, "4 4"]:
-    """A similarity to our world from the cameras alone: their mean up is +z, the point that they look at is
-    the origin, and the farthest of them is `reach` away from it.
+def upright_and_centred(
+    frames: Sequence[Frame], depths: Float64[Tensor, " N"] | None = None, *, reach: float = 3.0
+) -> Float64[Tensor, "4 4"]:
+    """A similarity to our world from the cameras: their mean up is +z, the point that they look at is the
+    origin, and the farthest of them is `reach` away from it.
+
+    depths: how far away what each camera sees is, where that is known. It settles where cameras look that
+    stand side by side, and hardly moves the point that others agree on. Raises UserError where all
+    cameras are at one place.
     """
     poses = torch.stack([frame.camera_to_world for frame in frames])
-    up = torch.nn.functional.normalize(-poses[:, :3, 1].mean(0), dim=0)
-    eyes, forward = poses[:, :3, 3], poses[:, :3, 2]
-    # The point nearest to all optical axes: Σ (I − f fᵀ) (p − eye) = 0.
-    across = torch.eye(3).double() - forward[:, :, None] * forward[:, None, :]
-    focus = torch.linalg.lstsq(across.sum(0), (across @ eyes[..., None]).sum(0)).solution[:, 0]
+    up = _up(poses)
+    eyes = poses[:, :3, 3]
+    focus = _focus(poses, depths)
+    farthest = (eyes - focus).norm(dim=-1).max()
+    if not farthest > 1e-9 * eyes.norm(dim=-1).max():
+        raise UserError(
+            f"all cameras stand where that of {frames[0].name} does; expected pictures from several places"
+        )
     helper = (
         torch.tensor([1.0, 0, 0]).double() if abs(float(up[0])) < 0.9 else torch.tensor([0, 1.0, 0]).double()
     )
     x = torch.nn.functional.normalize(helper - (helper @ up) * up, dim=0)
     rotation = torch.stack([x, torch.linalg.cross(up, x), up])
-    scale = reach / (eyes - focus).norm(dim=-1).max().clamp_min(1e-9)
+    scale = reach / farthest
     transform = torch.eye(4).double()
     transform[:3, :3] = scale * rotation
     transform[:3, 3] = -scale * rotation @ focus
     return transform
 
 
+def _up(poses: Float64[Tensor, "N 4 4"]) -> Float64[Tensor, "3"]:
+    """The mean up of cameras; where they look down from all headings, so that it is none, their mean back."""
+    up, back = -poses[:, :3, 1].mean(0), -poses[:, :3, 2].mean(0)
+    return torch.nn.functional.normalize(up if up.norm() >= LEVEL * back.norm() else back, dim=0)
+
+
+def _focus(poses: Float64[Tensor, "N 4 4"], depths: Float64[Tensor, " N"] | None) -> Float64[Tensor, "3"]:
+    """The point p nearest to all optical axes, and at its depth: the least
+
+    Σ |(I − f fᵀ) (p − eye)|² + w |fᵀ (p − eye) − d|².
+    """
+    middle, forward = poses[:, :3, 3].mean(0), poses[:, :3, 2]
+    eyes = poses[:, :3, 3] - middle
+    along = forward[:, :, None] * forward[:, None, :]
+    weights = torch.eye(3).double() - along
+    known = weights @ eyes[..., None]
+    if depths is not None:
+        weights = weights + DEPTH_WEIGHT * along
+        known = known + DEPTH_WEIGHT * (along @ eyes[..., None] + (depths[:, None] * forward)[..., None])
+    return middle + torch.linalg.lstsq(weights.sum(0), known.sum(0)).solution[:, 0]
+
+
 def resized(frame: Frame, width: int, height: int) -> Frame:
-    """The frame whose picture has another size."""
+    """The frame whose picture has another size, with the same to be seen in it."""
     x, y = width / frame.width, height / frame.height
     fx, fy, cx, cy = frame.intrinsics
     return replace(frame, intrinsics=(fx * x, fy * y, cx * x, cy * y), width=width, height=height)
+
+
+def same_shape(size_px: tuple[int, int], given_px: tuple[float, float]) -> bool:
+    """Whether a picture is another one enlarged or made smaller, but for sides that were rounded."""
+    if not all(0 < side <= MAX_SIDE_PX for side in given_px):
+        return False
+    (width, height), (given_width, given_height) = size_px, given_px
+    return abs(height - given_height * width / given_width) <= max(2.0, 0.02 * height)

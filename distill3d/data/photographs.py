@@ -20,6 +20,7 @@ from torch import Tensor
 from distill3d import atomic
 from distill3d.camera import Cameras
 from distill3d.data.lens import undistorted
+from distill3d.data.picture import in_mode
 from distill3d.errors import UserError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _read(frame: Frame, width: int, height: int) -> UInt8[Tensor, "H W 5"]:
 def _pixels(frame: Frame, path: Path, mode: str) -> Float[Tensor, "H W C"]:
     try:
         with Image.open(path) as image:
-            values = np.asarray(image.convert(mode), dtype=np.float32) / 255
+            values = in_mode(image, mode)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{frame.name}: {path} cannot be read ({error}); expected a PNG or JPEG") from error
     if values.shape[:2] != (frame.height, frame.width):

@@ -13,6 +13,16 @@ from torch import Tensor
 from distill3d.errors import UserError
 
 
+def in_mode(image: Image.Image, mode: str) -> Float[np.ndarray, "H W *C"]:
+    """An opened picture in PIL's RGBA or L, in [0, 1]. Raises ValueError for pixels of no known white."""
+    if image.mode.startswith("I"):  # 16 bits of grey, which PIL would clip at 255
+        grey = np.asarray(image, dtype=np.float32) / 65535
+        return grey if mode == "L" else np.stack([grey, grey, grey, np.ones_like(grey)], -1)
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, and which of them is white is not known")
+    return np.asarray(image.convert(mode), dtype=np.float32) / 255
+
+
 def read(path: Path | str) -> Float[Tensor, "H W 4"]:
     """Colour in [0, 1], premultiplied by alpha; alpha is 1 where the file has none. Raises UserError."""
     path = Path(path).expanduser()
@@ -20,7 +30,7 @@ def read(path: Path | str) -> Float[Tensor, "H W 4"]:
         raise UserError(f"no picture {path}: there is no such file; expected a PNG or JPEG")
     try:
         with Image.open(path) as image:
-            rgba = torch.from_numpy(np.asarray(image.convert("RGBA"), dtype=np.float32) / 255)
+            rgba = torch.from_numpy(in_mode(image, "RGBA"))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path} is not a picture that can be read ({error}); expected a PNG or JPEG"

@@ -18,13 +18,15 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from distill3d.data.colmap import MODELS
 from distill3d.data.dataset import (
     MAX_FRAMES,
-    MAX_SIDE_PX,
     Dataset,
     Frame,
     every_eighth,
+    resized,
     rigid,
+    same_shape,
     upright_and_centred,
 )
 from distill3d.data.lens import Lens
@@ -32,7 +34,9 @@ from distill3d.data.photographs import size_of
 from distill3d.errors import UserError
 from distill3d.rotation import scale_and_rotation
 
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".JPG", ".PNG")
+SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG")
+CAMERAS = ("", "PERSPECTIVE", "FISHEYE", *MODELS)
+"""Values of `camera_model` that mean a lens that is known here."""
 BLENDER_REACH = 1.5  # the cube that holds the subject of every NeRF-Synthetic scene
 
 
@@ -49,23 +53,42 @@ def read(folder: Path) -> Dataset:
         transform = torch.diag(torch.tensor([1 / BLENDER_REACH] * 3 + [1.0], dtype=torch.float64))
         return Dataset("blender", train, test, transform)
     path = folder / "transforms.json"
-    frames, content = _frames(path), _json(path)
-    if "test_filenames" in content:
-        testing = {picture_of(folder, str(name)) for name in content["test_filenames"]}
-        train = [f for f in frames if f.picture not in testing]
-        test = [f for f in frames if f.picture in testing]
-    else:
-        train, test = every_eighth(frames)
+    frames = _frames(path)
+    if not frames:
+        raise UserError(f"{path} has no frames; expected pictures with their cameras")
+    train, test = _named_split(path, frames) or every_eighth(frames)
     return Dataset("nerfstudio", train, test, upright_and_centred(frames))
+
+
+def _named_split(path: Path, frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]] | None:
+    """The frames to learn from and to be judged by that the file names, as nerfstudio's do; None if none."""
+    content = _json(path)
+    named = {split: _named(path, content, f"{split}_filenames", frames) for split in ("train", "test", "val")}
+    test = named["test"] or named["val"]
+    if not test and not named["train"]:
+        return None
+    return named["train"] or [frame for frame in frames if frame not in test], test
+
+
+def _named(path: Path, content: dict[str, Any], key: str, frames: Sequence[Frame]) -> list[Frame]:
+    names, known = content.get(key, []), {frame.picture: frame for frame in frames}
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: {key} is no list of names; expected the file_path of some frames")
+    pictures = [picture_of(path.parent, name) for name in names]
+    for name, picture in zip(names, pictures, strict=True):
+        if picture not in known:
+            raise UserError(f"{path}: {key} names {name}, which no frame is called; expected a file_path")
+    return [known[picture] for picture in pictures if picture is not None]
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}); expected cameras as NeRF writes them") from error
-    if not isinstance(content, dict) or not isinstance(content.get("frames"), list):
-        raise UserError(f'{path} has no list "frames"; expected cameras as NeRF writes them')
+    frames = content.get("frames") if isinstance(content, dict) else None
+    if not isinstance(frames, list) or not all(isinstance(frame, dict) for frame in frames):
+        raise UserError(f'{path} has no list "frames" of objects; expected cameras as NeRF writes them')
     if len(content["frames"]) > MAX_FRAMES:
         raise UserError(f"{path} has {len(content['frames'])} frames; at most {MAX_FRAMES} are read")
     return content
@@ -89,27 +112,41 @@ def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
             f"{where}: its picture is not there; expected {path.parent / name} or with .png or .jpg"
         )
     width, height = size_of(picture)
-    given = (view.get("w", width), view.get("h", height))
-    if not all(isinstance(side, int | float) and 0 < side <= MAX_SIDE_PX for side in given):
-        raise UserError(f"{where}: w and h are {given}; expected the picture's size, {width} and {height}")
-    scale = width / given[0]
-    mask = view.get("mask_path")
-    return Frame(
-        where,
-        picture,
-        _pose(where, view.get("transform_matrix"), unapplied(where, view)),
-        _intrinsics(where, view, float(given[0]), float(given[1]), scale),
+    given = _number(where, view, "w", float(width)), _number(where, view, "h", float(height))
+    if not same_shape((width, height), given):
+        raise UserError(
+            f"{where}: w and h are {given[0]:g} and {given[1]:g}, and its picture is {width} x {height}; "
+            "expected its size, or a multiple"
+        )
+    return resized(
+        Frame(
+            where,
+            picture,
+            _pose(where, view.get("transform_matrix"), unapplied(where, view)),
+            _intrinsics(where, view, *given),
+            round(given[0]),
+            round(given[1]),
+            _lens(where, view),
+            _mask(path.parent, where, view.get("mask_path")),
+        ),
         width,
         height,
-        _lens(where, view),
-        path.parent / mask if isinstance(mask, str) else None,
     )
 
 
 def picture_of(folder: Path, name: str) -> Path | None:
-    """The picture that a frame calls `name`, perhaps without its suffix; None where there is none."""
-    candidates = (folder / f"{name}{suffix}" for suffix in SUFFIXES)
+    """The picture that a frame calls `name`, perhaps without its suffix, or as Windows writes paths; None
+    where there is none.
+    """
+    ways = (name, name.replace("\\", "/"))
+    candidates = (folder / f"{way}{suffix}" for way in ways for suffix in SUFFIXES)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _mask(folder: Path, where: str, name: object) -> Path | None:
+    if name is not None and not isinstance(name, str):
+        raise UserError(f"{where}: mask_path is {name!r}; expected the path of a picture")
+    return (picture_of(folder, name) or folder / name) if name else None
 
 
 def unapplied(where: str, content: dict[str, Any]) -> Float64[Tensor, "4 4"]:
@@ -140,31 +177,41 @@ def _pose(where: str, matrix: object, world: Float64[Tensor, "4 4"]) -> Tensor:
 
 
 def _intrinsics(
-    where: str, view: dict[str, Any], width: float, height: float, scale: float
+    where: str, view: dict[str, Any], width: float, height: float
 ) -> tuple[float, float, float, float]:
-    if "fl_x" in view:
-        fx = _number(where, view, "fl_x", 0.0)
-    elif "camera_angle_x" in view:
-        angle = _number(where, view, "camera_angle_x", 0.0)
-        if not 0 < angle < math.pi:
-            raise UserError(
-                f"{where}: camera_angle_x is {angle:g}; expected radians between 0 and {math.pi:.2f}"
-            )
-        fx = 0.5 * width / math.tan(0.5 * angle)
-    else:
+    fx = _focal(where, view, "x", width)
+    if fx is None:
         raise UserError(f"{where} has neither fl_x nor camera_angle_x; expected a focal length")
-    fy = _number(where, view, "fl_y", fx)
-    cx, cy = _number(where, view, "cx", width / 2), _number(where, view, "cy", height / 2)
-    if not (fx > 0 and fy > 0):
-        raise UserError(f"{where}: the focal lengths are {fx:g} and {fy:g}; expected more than 0 pixels")
-    return fx * scale, fy * scale, cx * scale, cy * scale
+    fy = _focal(where, view, "y", height) or fx
+    return fx, fy, _number(where, view, "cx", width / 2), _number(where, view, "cy", height / 2)
+
+
+def _focal(where: str, view: dict[str, Any], axis: str, side: float) -> float | None:
+    """The focal length in pixels along an axis, or that of an angle of view; None where neither is given."""
+    if f"fl_{axis}" in view:
+        focal = _number(where, view, f"fl_{axis}", 0.0)
+        if focal <= 0:
+            raise UserError(f"{where}: fl_{axis} is {focal:g}; expected more than 0 pixels")
+        return focal
+    if f"camera_angle_{axis}" not in view:
+        return None
+    angle = _number(where, view, f"camera_angle_{axis}", 0.0)
+    if not 0 < angle < math.pi:
+        raise UserError(
+            f"{where}: camera_angle_{axis} is {angle:g}; expected radians between 0 and {math.pi:.2f}"
+        )
+    return 0.5 * side / math.tan(0.5 * angle)
 
 
 def _lens(where: str, view: dict[str, Any]) -> Lens:
-    fisheye = bool(view.get("is_fisheye")) or "FISHEYE" in str(view.get("camera_model", "")).upper()
-    k = _numbers(where, view, ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "k3"))
-    p1, p2 = _numbers(where, view, ("p1", "p2"))
-    return Lens(tuple(k), (p1, p2), fisheye)
+    model = str(view.get("camera_model", "")).upper()
+    if model not in CAMERAS:
+        raise UserError(f"{where}: camera_model is {model}; expected {', '.join(filter(None, CAMERAS))}")
+    fisheye = bool(view.get("is_fisheye")) or "FISHEYE" in model
+    k1, k2, k3, k4, p1, p2 = _numbers(where, view, ("k1", "k2", "k3", "k4", "p1", "p2"))
+    if k4 and not fisheye:
+        raise UserError(f"{where}: k4 is {k4:g}; expected 0 for a lens that is no fisheye")
+    return Lens((k1, k2, k3, k4) if fisheye else (k1, k2, k3), (p1, p2), fisheye)
 
 
 def _numbers(where: str, view: dict[str, Any], keys: Sequence[str]) -> list[float]:

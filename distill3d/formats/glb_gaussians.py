@@ -32,7 +32,7 @@ COLOUR_SPACE = "srgb_rec709_display"
 POINTS = 0
 DTYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
-STEPS = 1 << 24
+STEPS = 1 << 23
 """Of opacities of 0 and 1, whose logits would be infinite: they are half a step inside."""
 SOURCE, ANTIALIASED = "scene_transform", "antialiased"
 

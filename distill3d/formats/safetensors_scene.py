@@ -19,11 +19,18 @@ def read(data: bytes) -> tuple[str, dict[str, Any]]:
     try:
         tensors = load(data)
     except SafetensorError as error:
-        raise UserError(f"not a safetensors file, or cut short ({error}); fetch or write it again") from error
+        raise UserError(
+            f"not a safetensors file, or cut short ({str(error)[:120]}); fetch or write it again"
+        ) from error
     notes = _metadata(data)
     if notes.get("format") != FORMAT or "kind" not in notes:
         raise UserError(f'a safetensors file, but not a "{FORMAT}"; expected one that distill3d has written')
-    return notes["kind"], {**tensors, **json.loads(notes.get("numbers", "{}"))}
+    try:
+        return notes["kind"], {**tensors, **json.loads(notes.get("numbers", "{}"))}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(
+            f"the numbers in its header are no JSON ({str(error)[:80]}); fetch or write it again"
+        ) from error
 
 
 def write(kind: str, state: dict[str, Any]) -> bytes:

@@ -26,6 +26,10 @@ class SplatTarget(Target):
         """Numbers, gradients and moments of each; and of the points that are gathered to it."""
         return self.count * (16 * (11 + 3 * (self.degree + 1) ** 2) + 1000)
 
+    def room_for(self, source: Primitives) -> bool:
+        """Whether there may be as many, with harmonics of as high a degree."""
+        return len(source.means) <= self.count and source.sh.shape[1] <= (self.degree + 1) ** 2
+
     def of_surfaces(self, source: Scene, kind: Literal["gaussians", "surfels"], seed: int) -> Primitives:
         """Primitives that lie on what a field or a mesh shows."""
         if isinstance(source, Field):

@@ -26,6 +26,9 @@ class ToGaussians(SplatTarget):
     seen from nearer, and the object shrinks (Yu et al. 2024, Mip-Splatting, arXiv 2311.16493, figure 1).
     """
 
+    def keeps(self, source: Scene) -> bool:
+        return isinstance(source, Gaussians) and self.room_for(source)
+
     def start(self, source: Scene, *, seed: int) -> Scene:
         if isinstance(source, Surfels):
             source = to_gaussians(source)

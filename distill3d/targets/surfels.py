@@ -22,6 +22,9 @@ PRESETS = {
 class ToSurfels(SplatTarget):
     """Discs with harmonics: on surfaces, Gaussians without their thickness, or fewer of many."""
 
+    def keeps(self, source: Scene) -> bool:
+        return isinstance(source, Surfels) and self.room_for(source)
+
     def start(self, source: Scene, *, seed: int) -> Scene:
         if isinstance(source, Gaussians):
             source = to_surfels(source)

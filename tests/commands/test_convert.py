@@ -18,6 +18,7 @@ from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
 from distill3d.viewer.properties import properties_of
 from tests.commands.conftest import Said
+from tests.data import folders
 
 Run = Callable[..., Said]
 FEW = ["--rays", "200", "--views", "2", "--size", "16", "--picture-size", "16", "--resolution", "0"]
@@ -188,11 +189,14 @@ def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
         (["SOURCE", "--steps", "-1"], "--steps is -1"),
         (["SOURCE", "--size", "4"], "--size is 4"),
         (["EMPTY", "--to", "vm"], "the field is empty"),
+        (["DATASET"], "data is a dataset and no scene; distill3d fit"),
     ],
 )
 def test_mistakes_get_a_sentence(distill3d: Run, source: str, arguments: list[str], sentence: str) -> None:
     files.save(ball(radius=-1.0), Path("empty.safetensors"))
-    words = {"SOURCE": source, "EMPTY": "empty.safetensors"}
+    words = {"SOURCE": source, "EMPTY": "empty.safetensors", "DATASET": "data"}
+    if "DATASET" in arguments:
+        folders.blender(Path("data"))
     said = distill3d("convert", *[words.get(word, word) for word in arguments])
     assert said.code == 2 and sentence in said.err
     assert len(said.err.strip().splitlines()) == 1
@@ -244,6 +248,22 @@ def test_the_same_kind_again_is_resized_and_says_so(distill3d: Run) -> None:
     said = distill3d("convert", "splats.ply", *flags, "--out", "all")
     assert said.code == 0 and files.load("all").means.equal(files.load("splats.ply").means)
     assert "note: it is no smaller than its source; ask for less with --to.count" in said.out
+
+
+def test_what_fits_into_its_own_kind_is_kept_as_it_is(distill3d: Run) -> None:
+    """Nothing is learned unless it is asked for: that could only lose."""
+    files.save(splats(), Path("splats.ply"))
+    flags = ["--size", "24", "--resolution", "0", "--picture-size", "12", "--to", "gaussians"]
+    said = distill3d("convert", "splats.ply", *flags, "--out", "kept")
+    assert said.code == 0 and "by start: the same kind again with nothing to leave out" in said.out
+    before, after = (files.load(name).state_dict() for name in ("splats.ply", "kept"))
+    assert all(after[name].equal(value) for name, value in before.items())
+    assert json.loads(Path("kept/report.json").read_text())["steps"] == 0
+    again = ["convert", "--again", "kept/run.json", *flags]
+    fewer = distill3d(*again, "--to.count", "100", "--steps", "2", "--out", "fewer")
+    assert fewer.code == 0 and "by render: the same kind again, of which" in fewer.out
+    asked = distill3d(*again, "--steps", "2", "--out", "asked")
+    assert asked.code == 0 and "2 steps in" in asked.out and "by render" in asked.out
 
 
 def test_a_field_of_the_same_kind_gets_another_size(distill3d: Run, source: str) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from distill3d.data import photographs
-from distill3d.data.dataset import Dataset, Frame, open_dataset
+from distill3d.data.dataset import Dataset, Frame, open_dataset, upright_and_centred
 from distill3d.data.lens import Lens, undistorted
 from distill3d.errors import UserError
+from distill3d.rotation import scale_and_rotation
 from tests.data import folders
 
 LAYOUTS = {
@@ -63,7 +69,7 @@ def test_cameras_around_an_object_are_centred_on_it_and_upright(tmp_path):
     folders.colmap(tmp_path / "scene")
     dataset = open_dataset(tmp_path / "scene")
     centres = dataset.cameras(all_frames(dataset)).centres
-    assert_close(centres.norm(dim=-1), torch.full((9,), 3.0), rtol=1e-4, atol=0)
+    assert_close(centres.norm(dim=-1), torch.full((9,), 3.0), rtol=5e-3, atol=0)
     assert (centres[:, 2] > 0.5).all()
 
 
@@ -120,6 +126,147 @@ def test_a_file_may_name_its_test_frames(tmp_path):
     dataset = open_dataset(tmp_path)
     assert [f.picture.name for f in dataset.test] == ["002.png"]
     assert len(dataset.train) == 8
+
+
+def edited(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A dataset of nerfstudio's, whose file was changed."""
+    folders.nerfstudio(folder)
+    path = folder / "transforms.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return folder
+
+
+def test_a_file_may_name_its_frames_to_learn_from_and_to_validate(tmp_path):
+    names = {"train_filenames": ["images/003.png"], "val_filenames": ["images/001.png", "images/007.png"]}
+    dataset = open_dataset(edited(tmp_path, lambda content: content.update(names)))
+    assert [f.picture.name for f in dataset.train] == ["003.png"]
+    assert [f.picture.name for f in dataset.test] == ["001.png", "007.png"]
+
+
+@pytest.mark.parametrize(
+    "path", ["./images/{i:03d}.png", "images/{i:03d}", "images\\{i:03d}.png", ".\\images\\{i:03d}"]
+)
+def test_pictures_are_found_however_their_paths_are_written(path, tmp_path):
+    def rewrite(content):
+        for i, frame in enumerate(content["frames"]):
+            frame["file_path"] = path.format(i=i)
+
+    frames = all_frames(open_dataset(edited(tmp_path, rewrite)))
+    assert [f.picture.name for f in frames] == [f"{i:03d}.png" for i in range(9)]
+
+
+def test_an_angle_of_view_across_and_one_up_and_down_are_two_focal_lengths(tmp_path):
+    def angles(content):
+        for axis, side, focal in (("x", "w", 20.0), ("y", "h", 30.0)):
+            del content[f"fl_{axis}"]
+            content[f"camera_angle_{axis}"] = 2 * math.atan(content[side] / 2 / focal)
+
+    assert open_dataset(edited(tmp_path, angles)).train[0].intrinsics[:2] == pytest.approx((20.0, 30.0))
+
+
+def test_cameras_of_pictures_made_smaller_shrink_with_them(tmp_path):
+    def doubled(content):
+        content.update({key: 2 * content[key] for key in ("w", "h", "fl_x", "fl_y", "cx", "cy")})
+
+    folders.nerfstudio(tmp_path / "whole")
+    whole, half = open_dataset(tmp_path / "whole"), open_dataset(edited(tmp_path / "half", doubled))
+    assert half.train[0].intrinsics == pytest.approx(whole.train[0].intrinsics)
+
+
+@pytest.mark.parametrize("place", ["images_4", "images_8"])
+@pytest.mark.parametrize("layout", ["colmap", "llff"])
+def test_folders_of_smaller_pictures_will_do(layout, place, tmp_path):
+    LAYOUTS[layout](tmp_path)
+    (tmp_path / "images").rename(tmp_path / place)
+    (tmp_path / place / "._000.png").write_text("not a picture")
+    assert {f.picture.parent.name for f in open_dataset(tmp_path).train} == {place}
+
+
+@pytest.mark.parametrize("name", ["masks/{}.png", "masks/{}"])
+def test_a_model_may_have_masks(name, tmp_path):
+    folders.colmap(tmp_path)
+    (tmp_path / "masks").mkdir()
+    values = np.zeros((20, 24), np.uint8)
+    values[:, :12] = 255
+    Image.fromarray(values).save(tmp_path / name.format("003.png"))
+    dataset = open_dataset(tmp_path)
+    taken = photographs.load(dataset, all_frames(dataset))
+    believed = taken.believed[..., 0].float().mean((1, 2)) / 255
+    assert_close(believed, torch.tensor([1.0, 1, 1, 0.5, 1, 1, 1, 1, 1]))
+
+
+def test_grey_of_sixteen_bits_is_as_bright_as_that_of_eight(tmp_path):
+    folders.blender(tmp_path)
+    for i in range(9):
+        Image.fromarray(np.full((20, 24), 257 * 100, np.uint16)).save(tmp_path / f"train/r_{i}.png")
+    dataset = open_dataset(tmp_path)
+    assert (photographs.load(dataset, dataset.train).rgba[..., :3] == 100).all()
+
+
+# Where the subject is
+
+
+def facing(count: int = 15, *, noise: float = 0.0) -> list[Frame]:
+    """Cameras side by side that look along +y, as people hold them."""
+    generator = torch.Generator().manual_seed(0)
+    frames = []
+    for i in range(count):
+        pose = torch.eye(4, dtype=torch.float64)
+        forward = torch.tensor([0.0, 1, 0]).double() + noise * torch.randn(3, generator=generator).double()
+        forward = forward / forward.norm()
+        right = torch.nn.functional.normalize(torch.linalg.cross(forward, pose[2, :3]), dim=0)
+        eye = torch.tensor([0.25 * (i % 5) - 0.5, 0.0, 0.25 * (i // 5) - 0.25]).double()
+        pose[:3] = torch.stack([right, torch.linalg.cross(forward, right), forward, eye], 1)
+        frames.append(Frame(str(i), Path("x"), pose, (1.0, 1.0, 1.0, 1.0), 2, 2))
+    return frames
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_cameras_side_by_side_look_at_what_is_as_deep_as_is_known(noise):
+    to_ours = upright_and_centred(facing(noise=noise), torch.full((15,), 4.0).double())
+    focus = torch.linalg.inv(to_ours)[:3, 3]
+    assert_close(focus, torch.tensor([0.0, 4, 0]).double(), rtol=0, atol=1e-9 if noise == 0 else 0.7)
+    assert to_ours[2, 2] / scale_and_rotation(to_ours)[0] > 0.99
+
+
+def test_near_and_far_bounds_say_how_deep(tmp_path):
+    """The middle of 2 and 6 as pictures show it is 3."""
+    folders.llff(tmp_path)
+    rows = np.load(tmp_path / "poses_bounds.npy")
+    for row, frame in zip(rows, facing(9), strict=True):
+        right, down, forward, eye = frame.camera_to_world[:3].numpy().T
+        row[:15].reshape(3, 5)[:, :4] = np.stack([down, right, -forward, eye], 1)
+        row[15:] = 2, 6
+    np.save(tmp_path / "poses_bounds.npy", rows)
+    focus = torch.linalg.inv(open_dataset(tmp_path).scene_transform)[:3, 3]
+    assert focus[1] == pytest.approx(3)
+
+
+def test_points_say_how_deep(tmp_path):
+    folders.colmap(tmp_path, kind="txt")
+    lines = []
+    for i, frame in enumerate(facing(9)):
+        x, y, z = torch.linalg.inv(frame.camera_to_world)[:3, 3].tolist()
+        lines.append(f"{i + 1} {0.5**0.5} {0.5**0.5} 0 0 {x} {y} {z} 1 {i:03d}.png\n\n")
+    (tmp_path / "sparse" / "0" / "images.txt").write_text("".join(lines))
+    points = "".join(f"{i} 0 {depth} 0 1 2 3 0.1\n" for i, depth in enumerate((-9, 2, 5, 100)))
+    (tmp_path / "sparse" / "0" / "points3D.txt").write_text(points)
+    focus = torch.linalg.inv(open_dataset(tmp_path).scene_transform)[:3, 3]
+    assert focus[1] == pytest.approx(5)
+
+
+def test_cameras_that_look_down_from_all_headings_are_over_their_subject():
+    frames = []
+    for i in range(8):
+        pose = torch.diag(torch.tensor([1.0, -1, -1, 1])).double()
+        turn = torch.tensor(2 * math.pi * i / 8).double()
+        pose[:2, :2] = torch.stack([turn.cos(), turn.sin(), turn.sin(), -turn.cos()]).reshape(2, 2)
+        pose[:3, 3] = torch.tensor([0.1 * i, 0.0, 3.0])
+        frames.append(Frame(str(i), Path("x"), pose, (1.0, 1.0, 1.0, 1.0), 2, 2))
+    to_ours = upright_and_centred(frames)
+    assert to_ours[2, 2] / scale_and_rotation(to_ours)[0] == pytest.approx(1)
 
 
 # Lenses
@@ -189,6 +336,99 @@ def test_a_pose_that_is_no_pose_is_named(value, tmp_path):
     content["frames"][4]["transform_matrix"][1][2] = value
     (tmp_path / "transforms.json").write_text(json.dumps(content))
     assert "frame 4" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"frames": []}, "has no frames"),
+        ({"frames": [[1, 2]]}, 'no list "frames" of objects'),
+        ({"test_filenames": 4}, "test_filenames is no list of names"),
+        ({"test_filenames": ["images/gone.png"]}, "names images/gone.png, which no frame is called"),
+        (
+            {"camera_model": "EQUIRECTANGULAR"},
+            "frame 0 .*camera_model is EQUIRECTANGULAR; expected PERSPECTIVE",
+        ),
+        ({"k4": 0.1}, "frame 0 .*k4 is 0.1; expected 0"),
+        ({"w": 48}, "frame 0 .*w and h are 48 and 20, and its picture is 24 x 20"),
+        ({"w": True}, "frame 0 .*w is True"),
+        ({"h": 0}, "frame 0 .*w and h are 24 and 0"),
+        ({"mask_path": 3}, "frame 0 .*mask_path is 3"),
+        ({"mask_path": "no.png"}, "frame 1 .*its mask .*no.png is not there"),
+        ({"fl_y": -1}, "frame 0 .*fl_y is -1"),
+    ],
+)
+def test_files_of_other_programs_with_odd_values_are_sentences(change, reason, tmp_path):
+    sentence = refusal(edited(tmp_path, lambda content: content.update(change)))
+    assert re.search(reason, sentence) and "\n" not in sentence
+
+
+def test_a_mirrored_world_is_no_world(tmp_path):
+    def mirror(content):
+        for frame in content["frames"]:
+            frame["transform_matrix"][0] = [-value for value in frame["transform_matrix"][0]]
+
+    assert "frame 1" in refusal(edited(tmp_path, mirror))
+
+
+def test_cameras_at_one_place_are_refused(tmp_path):
+    def gather(content):
+        for frame in content["frames"]:
+            for row in frame["transform_matrix"][:3]:
+                row[3] = 1.5
+
+    assert "frame 0" in refusal(edited(tmp_path, gather))
+
+
+def test_a_file_nested_too_deep_is_refused(tmp_path):
+    (tmp_path / "transforms.json").write_text("[" * 100_000)
+    assert "not JSON" in refusal(tmp_path)
+
+
+def test_pictures_of_floats_are_named(tmp_path):
+    folders.blender(tmp_path)
+    Image.fromarray(np.ones((20, 24), np.float32)).save(tmp_path / "train" / "r_3.png", format="TIFF")
+    assert "frame 3" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 6.0), (2.0, 1.0), (np.nan, 1.0)])
+def test_bounds_that_are_none_are_named(bounds, tmp_path):
+    folders.llff(tmp_path)
+    rows = np.load(tmp_path / "poses_bounds.npy")
+    rows[4, 15:] = bounds
+    np.save(tmp_path / "poses_bounds.npy", rows)
+    assert "row 4: its bounds" in refusal(tmp_path)
+
+
+def test_an_array_beyond_its_file_is_refused(tmp_path):
+    folders.llff(tmp_path)
+    path = tmp_path / "poses_bounds.npy"
+    path.write_bytes(path.read_bytes().replace(b"(9, 17), }          ", b"(9999999999, 17), } "))
+    assert "9999999999 rows" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("1 FOV 24 20 30 30 12 10 0.5", "the model FOV; expected one of SIMPLE_PINHOLE"),
+        ("1 PINHOLE 24 20 30", "1 numbers of a PINHOLE; expected fx fy cx cy"),
+        ("1 PINHOLE 24", "3 words"),
+        ("1 PINHOLE 20 24 30 30 12 10", "image 000.png: its camera is 20 x 24, and its picture 24 x 20"),
+        ("7 PINHOLE 24 20 30 30 12 10", "image 000.png: its camera 1 is not in the model; it has [7]"),
+    ],
+)
+def test_cameras_of_no_use_are_named(line, reason, tmp_path):
+    folders.colmap(tmp_path, kind="txt")
+    (tmp_path / "sparse" / "0" / "cameras.txt").write_text(line + "\n")
+    assert reason in refusal(tmp_path)
+
+
+def test_images_without_the_lines_of_their_points_are_refused(tmp_path):
+    """Every second would be taken for the points of the one before."""
+    folders.colmap(tmp_path, kind="txt")
+    path = tmp_path / "sparse" / "0" / "images.txt"
+    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines() if line))
+    assert "images.txt, line 3 lists no points" in refusal(tmp_path)
 
 
 def test_mixed_sizes_are_named(tmp_path):

@@ -39,7 +39,12 @@ def test_gaussians_come_back_from_ply_and_render_the_same(tmp_path: Path) -> Non
 
 def test_a_run_folder_stands_for_its_scene(tmp_path: Path) -> None:
     scene = start("voxels", seed=3)
-    with pytest.raises(UserError, match=r"holds no scene.*--resume"):
+    with pytest.raises(
+        UserError, match=r"holds no scene; expected a file, or a run's folder with scene.ply or"
+    ):
+        files.load(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match=r"holds no scene yet.*--resume"):
         files.load(tmp_path)
     files.save(scene, tmp_path / "scene.safetensors")
     assert _same(files.load(tmp_path), scene)

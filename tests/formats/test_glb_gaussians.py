@@ -47,6 +47,13 @@ def test_what_is_written_comes_back(terms: int) -> None:
     assert torch.equal(placed, torch.eye(4).double())
 
 
+@pytest.mark.parametrize("opacity", [0.0, 1.0])
+def test_what_is_opaque_or_not_there_has_a_logit_to_go_on_from(opacity: float) -> None:
+    data = glb_gaussians.write(state(5) | {"opacity_logits": torch.full((5,), 100 * (2 * opacity - 1))})
+    logits = glb_gaussians.read(data)[0]["opacity_logits"]
+    assert logits.isfinite().all() and (logits.sigmoid() - opacity).abs().max() < 1e-6
+
+
 def test_a_scene_is_turned_for_gltf_and_back(tmp_path: Path) -> None:
     """What points up along +z here does along +y there, as a mesh in the same format; colours turn too."""
     scene = Gaussians(*state(60).values())

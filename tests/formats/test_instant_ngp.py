@@ -236,6 +236,7 @@ def test_a_damaged_snapshot_is_a_sentence(places, cut, swap):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @THOROUGH
 @given(*DAMAGE)
 def test_two_thousand_damaged_snapshots_are_sentences(places, cut, swap):
