@@ -116,6 +116,10 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     kind = plugins.load("representations", options.scene, "scene", GRAMMAR.help)
     with reading("photographs") as told:
         taken = photographs.load(dataset, dataset.train, downscale=options.downscale, progress=told)
+    if not taken.believed.any():
+        raise UserError(
+            f"the masks of {options.data} are black all over; expected white where pictures are believed"
+        )
     with given_by_user():
         if checkpoint is None:
             flags = dataclasses.asdict(options.scene_options)
