@@ -36,9 +36,10 @@ def write(scene: Scene, options: Options, suffix: str) -> str:
     kind = files.kind_of(scene)
     fits = suffix == files.OURS or suffix in files.FORMATS.get(kind, ())
     if not fits and suffix not in files.MESHES:
+        known = " or ".join((*files.FORMATS.get(kind, files.MESHES), files.OURS))
         raise UserError(
-            f"{options.scene} is a scene of {kind} and {suffix} holds Gaussians only, which export does not "
-            f"make; use {' or '.join((*files.FORMATS.get(kind, ()), files.OURS))}"
+            f"{options.scene} is a scene of {kind} and {suffix} holds Gaussians only; make some with "
+            f"distill3d convert {options.scene} --to gaussians, or use {known}"
         )
     if options.scene_frame != "z-up":
         scene = moved(_movable(scene, options), turn(options.scene_frame, "z-up"))

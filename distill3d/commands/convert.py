@@ -39,7 +39,8 @@ class Options:
     """The scene to convert."""
     route: Literal["auto", "volume", "render", "volume+render", "start", "extract"] = "auto"
     """How to get there: volume compares both scenes at points, render compares their pictures, volume+render
-    one after the other; start does what needs no learning, extract is for meshes; auto takes the best."""
+    one after the other; start does what needs no learning, extract is for meshes; auto takes the best, and
+    keeps Gaussians and surfels as they are that are to become no fewer and no simpler."""
     preset: Literal["quick", "standard", "published"] = "quick"
     """How large it becomes, and how long it may take; `Grammar` adds what it decides."""
     steps: int = 0

@@ -29,8 +29,9 @@ Data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
 class Options:
     """Fit a 3-D scene to photographs.
 
-    DATA is a folder with pictures and their cameras, as Blender, nerfstudio, COLMAP or LLFF write them. The
-    scene is judged on the pictures that the dataset keeps for it, or on every eighth.
+    DATA is a folder with pictures and their cameras, as Blender, nerfstudio, instant-ngp, COLMAP or LLFF
+    write them, all of one size; where they have masks, black is left out. The scene is judged on the pictures
+    that the dataset keeps for it, or on every eighth.
     """
 
     data: Data = ""
@@ -44,7 +45,8 @@ class Options:
     views: int = 0
     """Photographs for each step; 0: as the preset says, or one."""
     rays: int = 0
-    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all."""
+    """Look at so many of their pixels, evenly spread, or a few more; 0: as the preset says, or at all of
+    them."""
     background: Literal["auto", "random", "white", "black"] = "auto"
     """What stands behind scene and photographs; auto: random colours if the photographs have alpha, else
     black."""
@@ -116,6 +118,10 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     kind = plugins.load("representations", options.scene, "scene", GRAMMAR.help)
     with reading("photographs") as told:
         taken = photographs.load(dataset, dataset.train, downscale=options.downscale, progress=told)
+    if not taken.believed.any():
+        raise UserError(
+            f"the masks of {options.data} are black all over; expected white where pictures are believed"
+        )
     with given_by_user():
         if checkpoint is None:
             flags = dataclasses.asdict(options.scene_options)

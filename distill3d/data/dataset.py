@@ -19,6 +19,8 @@ from distill3d.scene import Seen
 
 MAX_FRAMES = 100_000
 MAX_SIDE_PX = 32768
+FARTHEST = 1e9
+"""Of positions in units of the dataset, and of focal lengths in pixels."""
 LEVEL = 0.5
 """How much of their back the mean up of cameras is at least, as long as it is one."""
 DEPTH_WEIGHT = 0.01
@@ -130,16 +132,7 @@ def _layout_of(folder: Path) -> ModuleType | None:
 def _checked(dataset: Dataset) -> Dataset:
     """Every frame has its picture, and a camera that can be one."""
     for frame in [*dataset.train, *dataset.test]:
-        pose = frame.camera_to_world
-        rotation = pose[:3, :3]
-        if (
-            not torch.isfinite(pose).all()
-            or (rotation @ rotation.T - torch.eye(3).double()).abs().max() > 0.02
-            or torch.linalg.det(rotation) < 0
-        ):
-            raise UserError(
-                f"{frame.name}: its camera is not a rigid motion; expected a rotation and a position"
-            )
+        _check_camera(frame)
         if not frame.picture.is_file():
             raise UserError(f"{frame.name}: its picture {frame.picture} is not there")
         if frame.mask is not None and not frame.mask.is_file():
@@ -147,6 +140,21 @@ def _checked(dataset: Dataset) -> Dataset:
     if not dataset.train:
         raise UserError("the dataset has no frames to learn from; expected at least one")
     return dataset
+
+
+def _check_camera(frame: Frame) -> None:
+    pose = frame.camera_to_world
+    rotation = pose[:3, :3]
+    if not (
+        torch.isfinite(pose).all()
+        and (rotation @ rotation.T - torch.eye(3).double()).abs().max() < 0.02
+        and torch.linalg.det(rotation) > 0
+    ):
+        raise UserError(f"{frame.name}: its camera is not a rigid motion; expected a rotation and a position")
+    if pose.abs().max() > FARTHEST or max(map(abs, frame.intrinsics)) > FARTHEST:
+        raise UserError(
+            f"{frame.name}: its position or its focal length is beyond {FARTHEST:.0e}; expected less"
+        )
 
 
 def every_eighth(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
@@ -165,6 +173,8 @@ def upright_and_centred(
     stand side by side, and hardly moves the point that others agree on. Raises UserError where all
     cameras are at one place.
     """
+    for frame in frames:
+        _check_camera(frame)
     poses = torch.stack([frame.camera_to_world for frame in frames])
     up = _up(poses)
     eyes = poses[:, :3, 3]

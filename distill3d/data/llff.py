@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from distill3d.data.dataset import Dataset, Frame, every_eighth, upright_and_centred
+from distill3d.data.dataset import FARTHEST, Dataset, Frame, every_eighth, upright_and_centred
 from distill3d.data.photographs import size_of
 from distill3d.errors import UserError
 
@@ -54,7 +55,7 @@ def read(folder: Path) -> Dataset:
 def _depths(path: Path, rows: np.ndarray) -> Float64[Tensor, " N"]:
     """The middle between near and far, as pictures show it: that of their inverses."""
     near, far = torch.from_numpy(rows[:, 15:].astype(np.float64)).unbind(1)
-    wrong = ~((near > 0) & (far >= near) & far.isfinite())
+    wrong = ~((near > 1 / FARTHEST) & (far >= near) & (far < FARTHEST))
     if wrong.any():
         i = int(wrong.nonzero()[0])
         raise UserError(
@@ -69,7 +70,7 @@ def _rows(path: Path) -> np.ndarray:
     file = io.BytesIO(data)
     try:
         shape, by_column, dtype = HEADERS[np.lib.format.read_magic(file)](file)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, SyntaxError, TokenError) as error:
         raise UserError(f"{path} cannot be read ({error}); expected a NumPy array of N x 17") from error
     if len(shape) != 2 or shape[1] != 17 or dtype.kind != "f":
         raise UserError(f"{path} holds {dtype} {shape}; expected floats of N x 17")

@@ -59,7 +59,12 @@ def test_a_file_in_another_frame_comes_back_into_ours(source: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("kind", "out", "flags", "sentence"),
     [
-        ("voxels", "a.splat", [], r"a scene of voxels and \.splat holds Gaussians only.*use \.safetensors"),
+        (
+            "voxels",
+            "a.splat",
+            [],
+            r"a scene of voxels and \.splat holds Gaussians only.*use \.glb.*\.safetensors",
+        ),
         ("surfels", "a.spz", [], r"a scene of surfels and \.spz holds Gaussians only.*use \.ply or \.safe"),
         ("mesh", "a.compressed.ply", [], r"a scene of mesh and \.compressed\.ply holds Gaussians only"),
         ("mesh", "a.glb", ["--frame", "y-down"], r"frame is y-down, and \.glb is turned to \+y up anyway"),

@@ -157,6 +157,16 @@ def test_mistakes_get_a_sentence(
     assert not Path("runs").exists()
 
 
+def test_masks_that_leave_nothing_are_a_sentence(distill3d: Run, tmp_path: Path) -> None:
+    folders.colmap(tmp_path / "scene")
+    (tmp_path / "scene" / "masks").mkdir()
+    black = folders.pictures(9)[..., :3] * 0
+    folders.write_pictures(tmp_path / "scene" / "masks", [f"{i:03d}.png" for i in range(9)], black)
+    said = distill3d("fit", str(tmp_path / "scene"), "--steps", "2")
+    assert said.code == 2 and "are black all over; expected white" in said.err
+    assert not Path("runs").exists()
+
+
 def test_the_run_of_another_command_is_not_taken_up(distill3d: Run, data: Path) -> None:
     assert distill3d("fit", str(data), *TINY, "--out", "run").code == 0
     said = distill3d("generate", "--again", "run/run.json")

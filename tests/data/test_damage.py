@@ -56,7 +56,8 @@ def opened(dataset: tuple[Path, bytes], name: str, data: bytes) -> None:
         dataset = open_dataset(folder)
         if name == "picture":
             photographs.load(dataset, dataset.train)
-        assert dataset.cameras(dataset.train).world_to_camera.isfinite().all()
+        cameras = dataset.cameras(dataset.train)
+        assert cameras.world_to_camera.isfinite().all() and cameras.intrinsics.isfinite().all()
 
     survives(read, data)
 

@@ -356,6 +356,7 @@ def test_a_pose_that_is_no_pose_is_named(value, tmp_path):
         ({"mask_path": 3}, "frame 0 .*mask_path is 3"),
         ({"mask_path": "no.png"}, "frame 1 .*its mask .*no.png is not there"),
         ({"fl_y": -1}, "frame 0 .*fl_y is -1"),
+        ({"fl_x": 1e300}, "frame 0 .*beyond 1e"),
     ],
 )
 def test_files_of_other_programs_with_odd_values_are_sentences(change, reason, tmp_path):
@@ -368,7 +369,7 @@ def test_a_mirrored_world_is_no_world(tmp_path):
         for frame in content["frames"]:
             frame["transform_matrix"][0] = [-value for value in frame["transform_matrix"][0]]
 
-    assert "frame 1" in refusal(edited(tmp_path, mirror))
+    assert "frame 0" in refusal(edited(tmp_path, mirror))
 
 
 def test_cameras_at_one_place_are_refused(tmp_path):
@@ -391,7 +392,7 @@ def test_pictures_of_floats_are_named(tmp_path):
     assert "frame 3" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("bounds", [(0.0, 6.0), (2.0, 1.0), (np.nan, 1.0)])
+@pytest.mark.parametrize("bounds", [(0.0, 6.0), (2.0, 1.0), (np.nan, 1.0), (1e-300, 1e300)])
 def test_bounds_that_are_none_are_named(bounds, tmp_path):
     folders.llff(tmp_path)
     rows = np.load(tmp_path / "poses_bounds.npy")
