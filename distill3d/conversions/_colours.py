@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
 
 from distill3d.conversions._closest import Places
-from distill3d.ops.texture import bilinear, mip_levels
-from distill3d.representations.mesh import Mesh, face_normals
+from distill3d.ops.texture import trilinear
+from distill3d.representations.mesh import Mesh
 
 
 @torch.no_grad()
 def colours_at(mesh: Mesh, places: Places, *, spacing: float) -> Float[Tensor, "P 3"]:
     """What the mesh looks like there, in display values, as sharp as places `spacing` world units apart can
-    tell: from the mip level whose texels are about as large.
+    tell: from the mip levels that a picture takes where its pixels are as large and see a triangle squarely.
     """
     colours = mesh.colour_logits.sigmoid().cpu()
     if not hasattr(mesh, "uv"):
         return torch.from_numpy(places.of(colours.numpy(), mesh.faces.cpu().numpy())).float()
-    levels = mip_levels(colours[None])
-    level = min(max(round(math.log2(spacing / _texel(mesh))), 0), len(levels) - 1)
     at = torch.from_numpy(places.of(mesh.uv.cpu().numpy(), mesh.uv_indices.cpu().numpy())).float()
-    return bilinear(levels[level][0], at[None, None])[0, 0]
+    footprints = spacing * _gradients(mesh)[torch.from_numpy(places.triangle)]
+    return trilinear(colours, at[None, None], footprints[None, None])[0, 0]
 
 
-def _texel(mesh: Mesh) -> float:
-    """The side of a texel on the surface, in world units, in the mean."""
-    surface = face_normals(mesh.vertices(), mesh.faces).norm(dim=-1).sum()
-    flat = face_normals(pad(mesh.uv, (0, 1)), mesh.uv_indices).norm(dim=-1).sum()
-    texels = flat * mesh.colour_logits.shape[:2].numel()
-    return math.sqrt(float(surface) / max(float(texels), 1.0))
+def _gradients(mesh: Mesh) -> Float[Tensor, "F 2 2"]:
+    """How u and v change by world unit along each triangle, in two directions; not finite without an area."""
+    corners = mesh.vertices().cpu()[mesh.faces.cpu().long()]
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    length = first.norm(dim=-1)
+    along = (first * second).sum(-1) / length
+    across = torch.linalg.cross(first, second).norm(dim=-1) / length
+    at = mesh.uv.cpu()[mesh.uv_indices.cpu().long()]
+    by_first, by_second = (at[:, 1] - at[:, 0]) / length[:, None], at[:, 2] - at[:, 0]
+    return torch.stack([by_first, (by_second - along[:, None] * by_first) / across[:, None]], -1)

@@ -1,12 +1,15 @@
 """A mesh as a field: density from the depth under its surface, and the colour of the nearest place on it.
 
-With s the signed distance, σ(s) = max(−s, 0)/β². A ray that goes in squarely has the transmittance
-exp(−s²/2β²), so it ends within β or so; nothing is outside, where a ray along the surface would sum it up
-and silhouettes would grow. Where a field is learned, Wang et al. 2021 (NeuS, arXiv 2106.10689) take a density
-on both sides.
+With s the signed distance, σ(s) = (h/β²) log(1 + exp(−s/h)). Deep under the surface that is −s/β²: a ray that
+goes in squarely has the transmittance exp(−s²/2β²) and ends within β or so. Outside, σ falls by e in every h.
+The pictures of a mesh show the mean of every pixel, and those of a field what a single ray meets; so β is
+near a pixel, else silhouettes would be stairs. Nor has log σ a jump, which grids and networks could not
+follow. (Wang et al. 2021, NeuS, arXiv 2106.10689, take a density on both sides of a surface, too.)
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
@@ -18,20 +21,20 @@ from torch.nn.functional import adaptive_max_pool3d, grid_sample
 from distill3d.conversions._closest import Surface
 from distill3d.conversions._colours import colours_at
 from distill3d.conversions._inside import inside
-from distill3d.field import CELLS, Field
+from distill3d.field import CELLS, SHARPNESS, Field, log_sharp
 from distill3d.fusion import voxel_centres
 from distill3d.representations.mesh import Mesh
 
 BAND_VOXELS = 2
 """How far from the surface the distance is exact; beyond, it is about right."""
-BLUR_VOXELS = 0.3
+BLUR_VOXELS = 1.0
 """β, in voxels."""
-DEEPEST_BLURS = 3.0
-"""Depth in β beyond which the density grows no more: there 1 % of the light is left."""
-SHEET_VOXELS = 1.0
-"""Half the thickness of a sheet, in voxels; a thinner one would fall through the grid."""
-EMPTY = -30.0
-"""Logarithm of the density outside."""
+FADE_VOXELS = 0.25
+"""h, in voxels."""
+TEXTURE_VOXELS = 2.4
+"""How far apart colours can be told, in voxels: rays go through them at a slant, and as deep as β."""
+SHEET_VOXELS = 1.5
+"""Half the thickness of a sheet, in voxels; through a thinner one would be seen."""
 SAMPLES = 512
 
 
@@ -39,14 +42,12 @@ class MeshField(Field):
     """What `MeshField.of` makes of a mesh: distances and colours on a dense grid over [-1, 1]³."""
 
     grid: Tensor
-    blur: Tensor
 
     def __init__(self, grid: Float[Tensor, "4 N N N"]) -> None:
         """Signed distance and colour at the centres of voxels, axes z, y, x."""
         super().__init__(samples=SAMPLES)
         self.register_buffer("grid", grid)
-        self.register_buffer("blur", torch.tensor(BLUR_VOXELS * 2 / grid.shape[-1]))
-        densest = _log_density(grid[:1], self.blur).exp()
+        densest = _log_density(grid[:1], 2 / grid.shape[-1]).exp()
         self.remembered.copy_(adaptive_max_pool3d(densest, CELLS)[0])
 
     @classmethod
@@ -68,13 +69,14 @@ class MeshField(Field):
         distance, *rgb = grid_sample(
             self.grid[None], x[None, None, None], padding_mode="border", align_corners=False
         )[0, :, 0, 0]
-        return _log_density(distance, self.blur), torch.stack(rgb, -1), None
+        return _log_density(distance, 2 / self.grid.shape[-1]), torch.stack(rgb, -1), None
 
 
-def _log_density(distance: Float[Tensor, "*S"], blur: Float[Tensor, ""]) -> Float[Tensor, "*S"]:
-    """The logarithm of σ(s)."""
-    depth = (-distance).clamp(0, DEEPEST_BLURS * float(blur))
-    return torch.where(depth > 0, depth.log() - 2 * blur.log(), EMPTY)
+def _log_density(distance: Float[Tensor, "*S"], voxel: float) -> Float[Tensor, "*S"]:
+    """The logarithm of σ(s), for voxels of this side."""
+    fade, blur = FADE_VOXELS * voxel, BLUR_VOXELS * voxel
+    raw = (-distance / fade).reshape(-1)
+    return log_sharp(raw).reshape(distance.shape) + math.log(fade / blur**2 / SHARPNESS)
 
 
 def _check(mesh: Mesh, resolution: int) -> None:
@@ -102,7 +104,7 @@ def _grid(mesh: Mesh, resolution: int) -> Float[Tensor, "4 N N N"]:
 
     exact = np.zeros((resolution, resolution, resolution, 4), np.float32)
     exact[band, 0] = np.linalg.norm(places.points - at, axis=1)
-    exact[band, 1:] = colours_at(mesh, places, spacing=voxel).numpy()
+    exact[band, 1:] = colours_at(mesh, places, spacing=TEXTURE_VOXELS * voxel).numpy()
     solid = inside(surface.triangles, resolution)
     sheet = np.zeros_like(solid)
     sheet[band] = _sheets(surface.triangles, solid)[places.triangle]

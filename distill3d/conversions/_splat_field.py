@@ -23,8 +23,9 @@ from distill3d.ops import grids
 from distill3d.representations._primitives import Primitives
 from distill3d.rotation import matrix_from_wxyz
 
-WIDENED = 0.5
-"""Deviation in units of the grid's spacing that every splat is widened by, in each direction."""
+WIDENED = 0.3
+"""Deviation in units of the grid's spacing that every splat is widened by, in each direction. With
+more, objects grow at their silhouettes, where light goes through the edges of many splats."""
 REACH = 3.0
 """Deviations as far as which a splat is spread."""
 LEAST = 1e-2

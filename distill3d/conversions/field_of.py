@@ -5,7 +5,7 @@ from __future__ import annotations
 from distill3d.field import Field
 from distill3d.scene import Scene
 
-RESOLUTION = 128
+RESOLUTION = 160
 """Points along each side of the grid that splats are turned into."""
 
 

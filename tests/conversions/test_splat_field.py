@@ -13,7 +13,10 @@ from distill3d import files
 from distill3d.camera import look_at
 from distill3d.conversions._splat_field import SplatField, _Splats, _spread, dilogarithm
 from distill3d.conversions.between_primitives import to_surfels
+from distill3d.conversions.field_of import field_of
 from distill3d.representations.gaussians import Gaussians
+from distill3d.representations.surfels import Surfels
+from distill3d.rotation import wxyz_between
 from distill3d.sh import degree_0_from_rgb
 from tests.conversions.test_moved import scene
 from tests.formula import psnr
@@ -126,3 +129,16 @@ def test_the_world_is_kept_and_what_cannot_be_is_a_sentence():
         SplatField.of(source, resolution=8)
     with pytest.raises(ValueError, match="2 or more grid points"):
         SplatField.of(source, resolution=1)
+
+
+def test_an_opaque_shell_of_surfels_becomes_hardly_larger():
+    """What is widened on a grid must not show: light that passes a shell passes the field too."""
+    generator = torch.Generator().manual_seed(0)
+    out = torch.nn.functional.normalize(torch.randn(1500, 3, generator=generator), dim=-1)
+    size = torch.full((1500, 2), 0.04)
+    wxyz = wxyz_between(torch.tensor([0.0, 0, 1]), out)
+    shell = Surfels(0.5 * out, wxyz, size.log(), torch.full((1500,), 4.0), torch.zeros(1500, 1, 3))
+    cameras = look_at(torch.tensor([3.0, 0, 0]), fov_y_rad=0.6, width=96, height=96)
+    with torch.no_grad():
+        ours, theirs = (float(s.render(cameras).alpha.mean()) for s in (field_of(shell), shell))
+    assert 0.5 * (math.sqrt(ours / theirs) - 1) < 0.004, "in world units; a pixel is 0.02"
