@@ -49,8 +49,9 @@ class Options:
     """Cameras in each step; 0: as the preset says, or four."""
     rays: int = 0
     """Rays in each step where points are compared; 0: as the preset says."""
-    size: int = 128
-    """Side of the pictures in pixels, of lessons and of the report."""
+    size: int = 0
+    """Side of the pictures in pixels, of lessons and of the report; 0: 128, or as large as those that the run
+    in SRC was made from, to 256: fields that know more than smaller pictures can hold are jagged in them."""
     even: bool = False
     """Draw all cameras and rays evenly, none of them because the copy was worst there."""
     resolution: int = 64
@@ -61,6 +62,9 @@ class Options:
     """Divide the sides of these pictures by this."""
 
 
+SMALLEST, LARGEST = 128, 256
+"""Sides of pictures, in pixels, where nothing is said: there is little to see in smaller ones, and larger
+ones take long on a processor."""
 GRAMMAR = Grammar("convert", Options, {"to": ("targets", "gaussians")}, preset="quick", preset_of="to")
 
 
@@ -98,7 +102,7 @@ def _resolve(options: Any) -> Any:
         "steps": 0,
         "views": 0,
         "rays": 0,
-        "size": 8,
+        "size": 8 if options.size else 0,
         "resolution": 0,
         "downscale": 1,
         "checkpoint_every": 1,
@@ -119,7 +123,16 @@ def _resolve(options: Any) -> Any:
         steps=(options.steps or preset["steps"]) if learns else 0,
         views=options.views or preset.get("views", 4),
         rays=options.rays or preset.get("rays", 4096),
+        size=options.size or _size_of(Path(options.source)),
     )
+
+
+def _size_of(source: Path) -> int:
+    """The side of pictures that a scene is looked at in, by those that its run was made from."""
+    from distill3d.runs import read_json
+
+    run = read_json(source / "run.json") if (source / "run.json").is_file() else {}
+    return min(max(run.get("options", {}).get("size", 0), SMALLEST), LARGEST)
 
 
 def _target(options: Any) -> Target:

@@ -13,7 +13,7 @@ import trimesh
 
 from distill3d import files, machine, plugins
 from distill3d.commands._options import presets
-from distill3d.commands.convert import GRAMMAR
+from distill3d.commands.convert import GRAMMAR, _size_of
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
 from distill3d.viewer.properties import properties_of
@@ -323,3 +323,12 @@ def test_a_run_whose_source_is_gone_says_which(distill3d: Run, source: str) -> N
     said = distill3d("convert", "--resume", "run")
     assert said.code == 2 and source in said.err and len(said.err.strip().splitlines()) == 1
     assert Path("run/checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize(("made_from", "size"), [(48, 128), (200, 200), (800, 256), (None, 128)])
+def test_pictures_are_as_large_as_those_that_a_source_was_made_from(
+    made_from: int | None, size: int, tmp_path: Path
+) -> None:
+    if made_from is not None:
+        (tmp_path / "run.json").write_text(json.dumps({"command": "fit", "options": {"size": made_from}}))
+    assert _size_of(tmp_path) == size
