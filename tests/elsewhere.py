@@ -17,12 +17,16 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 import torch
 from torch import Tensor
+from torch.utils import backend_registration
 from torch.utils._pytree import tree_map
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from distill3d.ops import backends
+
+if not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"):
+    pytest.skip(f"torch {torch.__version__} has no backends in Python", allow_module_level=True)
 
 NAME = "elsewhere"
 _CPU, _EXTENSION = 1, 12  # kDLCPU and kDLExtDev
@@ -97,7 +101,29 @@ def _there(operator: Any, *args: Any, **keywords: Any) -> Any:
     return tree_map(back, operator(*tree_map(here, args), **tree_map(here, keywords)))
 
 
-_setup_privateuseone_for_python_backend(NAME)
+class _Module:
+    """What torch asks of a device as a whole. There are none, as far as others can count."""
+
+    def is_initialized(self) -> bool:
+        return True
+
+    def is_available(self) -> bool:
+        return False
+
+    def current_device(self) -> int:
+        return 0
+
+    def device_count(self) -> int:
+        return 0
+
+    def _is_in_bad_fork(self) -> bool:
+        return False
+
+    def manual_seed_all(self, seed: int) -> None:
+        """All chance is the processor's."""
+
+
+backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
 _LIBRARY = torch.library.Library("_", "IMPL", "PrivateUse1")
 _LIBRARY.fallback(_there, "PrivateUse1")
 _CONVOLUTIONS = torch.library.Library("aten", "IMPL", "PrivateUse1")
