@@ -14,7 +14,7 @@ from distill3d.errors import UserError
 
 def test_three_scenes_are_judged_by_the_same_photographs_and_measured_once() -> None:
     results = Results()
-    bench = Scratch(teacher_steps=3, steps=3, times=0.01, size=16, results=results)
+    bench = Scratch(teacher_steps=3, steps=3, rays=64, times=0.01, size=16, results=results)
     lines = list(bench.lines())
     (record,) = results.records
     assert list(record["outcome"]) == ["teacher", "converted", "fitted"]

@@ -60,7 +60,7 @@ def test_it_shows_from_its_own_cameras_what_instant_ngp_shows(distill3d: Run) ->
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "mesh")) for kind in SMALL]
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("hash_grid", "mesh"))) for kind in SMALL]
 )
 def test_it_becomes_other_kinds_in_the_same_place(distill3d: Run, kind: str) -> None:
     Path("a.ingp").write_bytes(pack(content()))

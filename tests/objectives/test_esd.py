@@ -36,7 +36,10 @@ def test_one_picture_has_no_entropy_to_keep_so_it_is_sds():
         )
 
 
-@pytest.mark.parametrize("entropy", [0.1, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize(
+    "entropy",
+    [pytest.param(0.1, marks=pytest.mark.slow), 0.3, pytest.param(0.6, marks=pytest.mark.slow), 0.9],
+)
 def test_the_variance_kept_is_the_closed_form(entropy):
     """s² = max(0, λ S² - (1 - λ) σ² / α²) at one noise level, and the mean is the prior's."""
     expected = max(0.0, entropy * 1.5**2 - (1 - entropy) * SIGMA**2 / ALPHA**2)
