@@ -1,4 +1,4 @@
-"""On what machine numbers are measured, and where on it."""
+"""On what machine numbers were measured."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def write_results(options: Any, run: Run, lifting: Lifting, seconds: float) -> N
     meaning = Features(torch.nn.functional.normalize(lifting.features, dim=1), options.features, maps.words)
     _write_pictures(options, run, report, scene, meaning)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
-    report |= {"device": "cpu", "processor": machine.processor(), "threads": torch.get_num_threads()}
+    report |= machine.about(scene.device)
     run.write_json("report.json", report)
     _print(run, report)
 
