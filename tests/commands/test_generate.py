@@ -236,7 +236,7 @@ def test_a_run_stopped_in_the_middle_goes_on_to_the_same_bits(tmp_path: Path, wh
     child = process("generate", *LONG, "--out", "run", cwd=tmp_path)
     _wait_for_a_checkpoint(tmp_path / "run", child)
     child.send_signal(how)
-    _, err = child.communicate(timeout=60)
+    _, err = child.communicate(timeout=120)
     assert not (tmp_path / "run" / "report.json").exists(), "it was met in the middle"
     if how == signal.SIGINT:
         assert child.returncode == 130
