@@ -13,8 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from torch import Tensor
 
 from distill3d.data.dataset import (
     MAX_FRAMES,
@@ -25,10 +23,10 @@ from distill3d.data.dataset import (
     every_eighth,
     resized,
     same_shape,
-    upright_and_centred,
 )
 from distill3d.data.lens import Lens
 from distill3d.data.photographs import size_of
+from distill3d.data.placing import depths_of, upright_and_centred
 from distill3d.errors import UserError
 from distill3d.rotation import matrix_from_wxyz
 
@@ -50,8 +48,6 @@ PICTURES = ("images/{}", "images_2/{}", "images_4/{}", "images_8/{}", "{}")
 MASKS = ("masks/{}.png", "masks/{}")
 """Black where a picture is not to be believed; as COLMAP calls them, or as the pictures."""
 MAX_POINTS = 100_000_000
-ENOUGH_POINTS = 1000
-"""To know how deep a camera sees."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +95,8 @@ def read(folder: Path) -> Dataset:
         raise UserError(f"{model}/images.{kind} names no image; expected at least one")
     train, test = every_eighth(frames)
     points = _points(model, kind)
-    placed = upright_and_centred(frames, None if points is None else _depths(frames, points.positions))
+    placed = upright_and_centred(frames, None if points is None else depths_of(frames, points.positions))
     return Dataset("colmap", train, test, placed, points)
-
-
-def _depths(frames: Sequence[Frame], points: Float[Tensor, "P 3"]) -> Float64[Tensor, " N"] | None:
-    """The median depth of the points before each camera; None if there is one without any."""
-    if len(points) == 0:
-        return None
-    some = points[:: 1 + len(points) // ENOUGH_POINTS].double()
-    poses = torch.stack([frame.camera_to_world for frame in frames])
-    depth = torch.einsum("npc,nc->np", some[None] - poses[:, None, :3, 3], poses[:, :3, 2])
-    depths = torch.where(depth > 0, depth, torch.nan).nanmedian(1).values
-    return depths if depths.isfinite().all() else None
 
 
 def _frame(folder: Path, model: Path, image: _Image, cameras: dict[int, _Camera]) -> Frame:

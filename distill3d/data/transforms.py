@@ -23,14 +23,16 @@ from distill3d.data.dataset import (
     MAX_FRAMES,
     Dataset,
     Frame,
+    Points,
     every_eighth,
     resized,
     rigid,
     same_shape,
-    upright_and_centred,
 )
 from distill3d.data.lens import Lens
 from distill3d.data.photographs import size_of
+from distill3d.data.placing import depths_of, upright_and_centred
+from distill3d.data.points import read_ply
 from distill3d.errors import UserError
 from distill3d.rotation import scale_and_rotation
 
@@ -57,7 +59,22 @@ def read(folder: Path) -> Dataset:
     if not frames:
         raise UserError(f"{path} has no frames; expected pictures with their cameras")
     train, test = _named_split(path, frames) or every_eighth(frames)
-    return Dataset("nerfstudio", train, test, upright_and_centred(frames))
+    points = _points(path)
+    placed = upright_and_centred(frames, None if points is None else depths_of(frames, points.positions))
+    return Dataset("nerfstudio", train, test, placed, points)
+
+
+def _points(path: Path) -> Points | None:
+    """Those of nerfstudio's `ply_file_path`, which stand in the world of `transform_matrix`."""
+    content = _json(path)
+    name = content.get("ply_file_path")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise UserError(f"{path}: ply_file_path is {name!r}; expected the path of a PLY")
+    points = read_ply(path.parent / name.replace("\\", "/"))
+    world = unapplied(str(path), content).float()
+    return Points(points.positions @ world[:3, :3].T + world[:3, 3], points.colours)
 
 
 def _named_split(path: Path, frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]] | None:
