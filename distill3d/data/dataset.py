@@ -60,6 +60,8 @@ class Dataset:
     scene_transform: Float64[Tensor, "4 4"]
     """From the dataset's world to ours: a similarity that puts its subject upright into the unit sphere."""
     points: Points | None = None
+    left_out: tuple[str, ...] = ()
+    """What of the folder is not in it, in sentences."""
 
     def cameras(self, frames: Sequence[Frame]) -> Cameras:
         """Cameras [N] of some frames in our world. All must have one size; the first other one is named."""
@@ -110,7 +112,7 @@ def open_dataset(folder: Path | str) -> Dataset:
         return _checked(layout.read(folder))
     raise UserError(
         f"{folder} is no dataset; expected transforms.json or transforms_train.json (Blender, nerfstudio), "
-        "sparse/0 with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
+        "a folder sparse with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
     )
 
 
