@@ -17,6 +17,7 @@ from distill3d.data.dataset import is_dataset
 from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
     checkpoint_gaussians,
+    drawable,
     glb_gaussians,
     instant_ngp,
     lost,
@@ -84,12 +85,18 @@ def load(path: Path | str) -> Scene:
 
 def _restored(kind: str, state: dict[str, Any]) -> Scene:
     """A scene of ours from its state, which a damaged file may have made into anything."""
+    made = _kind(kind)
     try:
-        return _kind(kind).from_state(state)
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        scene = made.from_state(state)
+        drawable.check(scene)
+    except UserError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(
-            f"what it holds is no scene of {kind} ({' '.join(repr(error).split())[:120]}); write it again"
+            f"what it holds is no scene of {kind} ({' '.join(str(error).split())[:120] or 'nothing'}); "
+            "write it again"
         ) from error
+    return scene
 
 
 def _primitives(state: dict[str, Tensor]) -> Primitives:

@@ -22,7 +22,7 @@ from torch import Tensor
 from distill3d.errors import UserError
 from distill3d.formats import glb
 from distill3d.formats._runs import arrays, logit, sigmoid
-from distill3d.formats.ply import MAX_COUNT
+from distill3d.ply import MAX_COUNT
 from distill3d.rotation import matrix_from_wxyz, scale_and_rotation
 from distill3d.sh import DEGREE_0, MAX_DEGREE
 
