@@ -43,7 +43,7 @@ def moment(number: int = 1) -> Moment:
 def test_vsd_of_many_scenes_seen_by_one_camera_ends_at_the_prior_itself():
     """Their mean is μ and their variance S², though the camera is known."""
     vsd = VSD(fake="own", memory=COUNT)
-    end = descend_particles(vsd, Line(), START, rate=0.3, steps=150, condition=seen_by(1))
+    end = descend_particles(vsd, Line(), START, rates=[0.3] * 150, condition=seen_by(1))
     assert end.mean().item() == pytest.approx(0.7, abs=0.05 * 1.5)
     assert end.std().item() == pytest.approx(1.5, rel=0.05)
 
@@ -61,7 +61,7 @@ def test_esd_of_many_scenes_keeps_the_priors_variance_whatever_its_entropy(entro
     would keep λ S² - (1 - λ) σ²/α², which is 0.56 of 2.25 at λ = 0.4 and nothing at 0.
     """
     esd = ESD(entropy=entropy, memory=COUNT)
-    end = descend_particles(esd, Line(), START, rate=0.3, steps=150, condition=seen_by(4))
+    end = descend_particles(esd, Line(), START, rates=[0.3] * 150, condition=seen_by(4))
     assert end.var().item() == pytest.approx(1.5**2, rel=0.1)
 
 

@@ -1,4 +1,4 @@
-"""`--view` and `--control`: a run is looked at, and steered, from a browser while it trains."""
+"""`--view` and `--control`: a run is looked at, and steered, from a browser while it is under way."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Pages:
     """Pages in browsers, served by the viewer from this process."""
 
     def __init__(self) -> None:
-        self._state: State = "training"
+        self._state: State = "running"
         self._sentence, self._stop = "", False
 
     def begin(self, run: Run, steps: int, done: int) -> None:
@@ -72,8 +72,8 @@ class Pages:
         """Do what a page wants; called from the server's thread."""
         if action == "stop":
             self._stop = True
-        elif self._state in ("training", "paused"):
-            self._state = "paused" if action == "pause" else "training"
+        elif self._state in ("running", "paused"):
+            self._state = "paused" if action == "pause" else "running"
 
     def after(self, step: int, student: Scene, interrupted: Callable[[], bool]) -> bool:
         """Keep a snapshot where one is due, and wait while the run is held."""

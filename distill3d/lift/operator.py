@@ -18,11 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.camera import Cameras
-from distill3d.ops import splat_lift
-from distill3d.ops.splat import splat
-from distill3d.ops.surfels import surfels
-from distill3d.representations.gaussians import Gaussians
-from distill3d.representations.surfels import Surfels
+from distill3d.representations._primitives import Primitives
 from distill3d.scene import Scene
 
 
@@ -59,56 +55,23 @@ def col_sum(operator: Operator) -> Float[Tensor, "N 1"]:
 
 
 @dataclass(frozen=True)
-class OfGaussians:
-    """W of Gaussians: `ops.splat` and its adjoint, `ops.splat_lift`."""
+class Drawn:
+    """W of primitives: what is drawn with features in the place of colours, and its adjoint."""
 
-    scene: Gaussians
+    scene: Primitives
     cameras: Cameras
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         return len(self.cameras), self.cameras.height, self.cameras.width, len(self.scene.means)
 
-    @torch.no_grad()
     def matvec(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "V h w D"]:
-        drawn = splat(*_shape(self.scene), features, self.cameras, antialiased=self._antialiased)
-        return drawn.colours
-
-    @torch.no_grad()
-    def rmatvec(self, maps: Float[Tensor, "V h w D"]) -> Float[Tensor, "N D"]:
-        sums, _ = splat_lift.lift(*_shape(self.scene), self.cameras, maps, antialiased=self._antialiased)
-        return sums
-
-    def __getitem__(self, views: slice) -> OfGaussians:
-        return replace(self, cameras=self.cameras[views])
-
-    @property
-    def _antialiased(self) -> bool:
-        return bool(self.scene.antialiased)
-
-
-@dataclass(frozen=True)
-class OfSurfels:
-    """W of flat Gaussians: `ops.surfels`, and the derivative of what it draws by the colours."""
-
-    scene: Surfels
-    cameras: Cameras
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        return len(self.cameras), self.cameras.height, self.cameras.width, len(self.scene.means)
-
-    @torch.no_grad()
-    def matvec(self, features: Float[Tensor, "N D"]) -> Float[Tensor, "V h w D"]:
-        return surfels(*_shape(self.scene), features, self.cameras).colours
+        return self.scene.draw(features, self.cameras)
 
     def rmatvec(self, maps: Float[Tensor, "V h w D"]) -> Float[Tensor, "N D"]:
-        with torch.enable_grad():
-            features = torch.zeros(len(self.scene.means), maps.shape[-1], requires_grad=True)
-            drawn = surfels(*_shape(self.scene), features, self.cameras).colours
-            return torch.autograd.grad(drawn, features, maps)[0]
+        return self.scene.gather(maps, self.cameras)
 
-    def __getitem__(self, views: slice) -> OfSurfels:
+    def __getitem__(self, views: slice) -> Drawn:
         return replace(self, cameras=self.cameras[views])
 
 
@@ -154,16 +117,7 @@ def operator_of(scene: Scene, cameras: Cameras, *, patch: int = 1) -> Operator:
 
     Raises TypeError for a scene that is not made of primitives; ValueError for patches that do not fit.
     """
-    if isinstance(scene, Gaussians):
-        inner: Operator = OfGaussians(scene, cameras)
-    elif isinstance(scene, Surfels):
-        inner = OfSurfels(scene, cameras)
-    else:
+    if not isinstance(scene, Primitives):
         raise TypeError(f"given a {type(scene).__name__}, expected Gaussians or surfels")
-    return inner if patch == 1 else Pooled(inner, patch)
-
-
-def _shape(scene: Gaussians | Surfels) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What of primitives does not depend on their colours, as kernels take it."""
-    scales, opacity = scene.log_scales.detach().exp(), scene.opacity_logits.detach().sigmoid()
-    return scene.means.detach(), scene.wxyz.detach(), scales, opacity
+    drawn = Drawn(scene, cameras)
+    return drawn if patch == 1 else Pooled(drawn, patch)

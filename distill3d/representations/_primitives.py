@@ -107,6 +107,20 @@ class Primitives(Scene):
         """The parameters by name, one row for each primitive."""
         return {name: getattr(self, name) for name in LEARNED}
 
+    @property
+    def geometry(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Means, wxyz, scales and opacities, as kernels take them: all but the colours. No gradient."""
+        scales, opacities = self.log_scales.detach().exp(), self.opacity_logits.detach().sigmoid()
+        return self.means.detach(), self.wxyz.detach(), scales, opacities
+
+    def draw(self, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "*B H W C"]:
+        """W v = Σ w v: values drawn in the place of colours, premultiplied. No gradient."""
+        raise NotImplementedError
+
+    def gather(self, maps: Float[Tensor, "*B H W C"], cameras: Cameras) -> Float[Tensor, "N C"]:
+        """Wᵀ y = Σ w y over the pixels of all cameras, the adjoint of `draw`. No gradient."""
+        raise NotImplementedError
+
     def _fresh_probe(self, cameras: Cameras) -> Tensor | None:
         """Zeros added to the projected primitives, whose gradient `grow` reads; None where it does not."""
         if self.relocates or not (torch.is_grad_enabled() and self.means.requires_grad):

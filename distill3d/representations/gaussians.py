@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from distill3d.camera import Cameras
+from distill3d.ops import splat_lift
 from distill3d.ops.splat import splat
 from distill3d.rendering import Rendering
 from distill3d.representations import _starts
@@ -117,6 +118,16 @@ class Gaussians(Primitives):
         return Rendering(
             image.radiance, image.alpha, image.colours if "depth" in want else None, image.normal
         )
+
+    @torch.no_grad()
+    def draw(self, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "*B H W C"]:
+        cameras = cameras.to(self.device)
+        return splat(*self.geometry, values, cameras, antialiased=bool(self.antialiased)).colours
+
+    def gather(self, maps: Float[Tensor, "*B H W C"], cameras: Cameras) -> Float[Tensor, "N C"]:
+        cameras = cameras.to(self.device)
+        sums, _ = splat_lift.lift(*self.geometry, cameras, maps, antialiased=bool(self.antialiased))
+        return sums
 
     def _surface_depth(self, cameras: Cameras) -> Float[Tensor, "*B N"]:
         """Camera z of where the ray to a splat's centre enters the ellipsoid on which its opacity is ½.

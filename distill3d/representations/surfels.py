@@ -149,6 +149,17 @@ class Surfels(Primitives):
         distortion = image.distortion if "distortion" in want else None
         return Rendering(image.colours, image.alpha, depth, normal, distortion=distortion)
 
+    @torch.no_grad()
+    def draw(self, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "*B H W C"]:
+        return surfels(*self.geometry, values, cameras.to(self.device)).colours
+
+    def gather(self, maps: Float[Tensor, "*B H W C"], cameras: Cameras) -> Float[Tensor, "N C"]:
+        """The derivative of what is drawn by the values."""
+        values = maps.new_zeros(len(self.means), maps.shape[-1]).requires_grad_()
+        with torch.enable_grad():
+            drawn = surfels(*self.geometry, values, cameras.to(self.device)).colours
+        return torch.autograd.grad(drawn, values, maps)[0]
+
     def want(self, moment: Moment) -> Collection[str]:
         normal, distortion = self._surface_weights(moment)
         return {*WANT, *(("depth", "normal") if normal else ()), *(("distortion",) if distortion else ())}

@@ -27,11 +27,8 @@ from torch import Tensor
 from distill3d.camera import Cameras
 from distill3d.distill import Loss, Told, resolution
 from distill3d.moment import Moment
-from distill3d.ops.splat import splat
-from distill3d.ops.surfels import surfels
 from distill3d.rendering import Rendering
 from distill3d.representations._primitives import Primitives
-from distill3d.representations.gaussians import Gaussians
 from distill3d.scene import Scene
 from distill3d.teachers.scene import SceneTeacher
 
@@ -88,16 +85,12 @@ class Progress:
         difference = torch.cat([ours.rgb - theirs.rgb, ours.alpha - theirs.alpha], -1)
         error = difference.square().mean(-1, keepdim=True) / self.tolerance**2
         a, first = progress_of(student), PROGRESS not in dict(student.extra.named_buffers())
-        with torch.enable_grad():
-            twice = a[:, None].repeat(1, 2).requires_grad_()
-            drawn = spread(student, twice, cameras)
-            weights = torch.cat([torch.ones_like(error), error], -1)
-            (sums,) = torch.autograd.grad(drawn, twice, weights)
-        seen, wrong = sums.unbind(-1)
+        drawn = student.draw(a[:, None], cameras)
+        seen, wrong = student.gather(torch.cat([torch.ones_like(error), error], -1), cameras).unbind(-1)
         wanted = seen / (seen + wrong).clamp_min(1e-12)
         rate = (seen > 0).float() if first else seen / (seen + seen.mean() / RATE).clamp_min(1e-12)
         student.extra.put(PROGRESS, torch.lerp(a, wanted, rate))
-        return drawn.detach()[..., :1] + 1 - ours.alpha
+        return drawn + 1 - ours.alpha
 
     def state_dict(self) -> dict[str, Any]:
         """The teacher's; the weights are the student's to keep."""
@@ -123,12 +116,3 @@ def mixed(ours: Rendering, theirs: Rendering, share: Float[Tensor, "B H W 1"]) -
         share * a + (1 - share) * b for a, b in ((ours.rgb, theirs.rgb), (ours.alpha, theirs.alpha))
     )
     return Rendering(rgb, alpha, blend(ours.depth, theirs.depth), blend(ours.normal, theirs.normal))
-
-
-def spread(student: Primitives, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "B H W C"]:
-    """Σ w v: values of primitives drawn like colours; differentiable in the values alone."""
-    scales, opacity = student.log_scales.detach().exp(), student.opacity_logits.detach().sigmoid()
-    where = student.means.detach(), student.wxyz.detach(), scales, opacity
-    if isinstance(student, Gaussians):
-        return splat(*where, values, cameras, antialiased=bool(student.antialiased)).colours
-    return surfels(*where, values, cameras).colours

@@ -104,15 +104,8 @@ def _contributions(scene: Scene, camera: Cameras, begun: float) -> Frame:
     """How many Gaussians each pixel blends, dark to light on a scale of logarithms."""
     if not isinstance(scene, Gaussians):
         raise ValueError("only Gaussians have contributions that can be counted; choose another channel")
-    _, weights = contributors(
-        scene.means,
-        scene.wxyz,
-        scene.log_scales.exp(),
-        scene.opacity_logits.sigmoid(),
-        camera,
-        MOST_COUNTED,
-        antialiased=bool(scene.antialiased),
-    )
+    antialiased = bool(scene.antialiased)
+    _, weights = contributors(*scene.geometry, camera, MOST_COUNTED, antialiased=antialiased)
     count = (weights[0] > 0).sum(-1, keepdim=True)
     share = count.float().log1p() / math.log1p(MOST_COUNTED)
     return Frame(ramp(1 - share) * (count > 0), (count > 0).float(), None, time.perf_counter() - begun)

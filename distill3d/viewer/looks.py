@@ -72,10 +72,7 @@ def _primitive(
 ) -> tuple[int | None, tuple[Fact, ...]]:
     """The primitive that counts most in a pixel, and what is known of it."""
     if isinstance(scene, Gaussians):
-        sizes = (scene.log_scales.exp(), scene.opacity_logits.sigmoid())
-        ids, weights = contributors(
-            scene.means, scene.wxyz, *sizes, pixel, 64, antialiased=bool(scene.antialiased)
-        )
+        ids, weights = contributors(*scene.geometry, pixel, 64, antialiased=bool(scene.antialiased))
         chosen, count = int(ids[0, 0, 0, 0]), int((weights[0, 0, 0] > 0).sum())
         if chosen < 0:
             return None, ()

@@ -52,7 +52,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever page and server of different versions would misunderstand each other."""
 
 MAX_SIDE_PX = 2048
@@ -66,7 +66,7 @@ Channel = Literal["rgb", "depth", "normal", "alpha", "contributions"]
 """depth: grey, near is bright. normal: (n + 1) / 2 in the world. contributions: how many primitives a pixel
 blends, in colours."""
 Action = Literal["pause", "resume", "stop"]
-State = Literal["training", "paused", "stopped", "finished", "failed"]
+State = Literal["running", "paused", "stopped", "finished", "failed"]
 Shown = Literal["splats", "mesh", "frames"]
 """Drawn in the page from .ply bytes, or from .glb bytes; or rendered by the server."""
 Vector = tuple[float, float, float]
@@ -291,6 +291,8 @@ class Run:
 
     run: int
     name: str
+    doing: str
+    """What it does, while it runs: Fitting, Lifting …"""
     state: State
     step: int
     steps: int

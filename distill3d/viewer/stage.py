@@ -152,6 +152,7 @@ class Stage:
         return Run(
             number,
             shown.name,
+            shown.watched.doing,
             standing.state,
             standing.step,
             standing.steps,

@@ -22,7 +22,8 @@ QUIET_S = 60.0
 """A run that has measured nothing for so long, and is not at its end, counts as stopped."""
 MOST_LINES = 4000
 """Of metrics that are kept; of a longer history every other one, and so on."""
-
+DOING = {"generate": "Generating", "fit": "Fitting", "convert": "Converting", "lift": "Lifting"}
+"""What a run does, by its command."""
 
 Pulse = Callable[[], tuple[State, str]]
 """Says how a run fares, and why."""
@@ -63,6 +64,11 @@ class Watched:
     @property
     def options(self) -> dict[str, Any]:
         return self.about["options"]
+
+    @property
+    def doing(self) -> str:
+        """What the run does, in a word."""
+        return DOING.get(str(self.about.get("command")), "Running")
 
     @property
     def scene_file(self) -> Path:
@@ -136,7 +142,7 @@ class Watched:
             return "finished"
         metrics = self._metrics()
         written = (metrics if metrics.exists() else self.folder).stat().st_mtime
-        return "training" if time.time() - written < QUIET_S else "stopped"
+        return "running" if time.time() - written < QUIET_S else "stopped"
 
     def _metrics(self) -> Path:
         return self.folder / "metrics.jsonl"

@@ -213,44 +213,40 @@ def test_every_method_and_kind_of_scene_goes_on_to_the_same_bits(
     assert _equal(Path("whole"), Path("stopped"))
 
 
-def _wait_for_a_checkpoint(folder: Path, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 300
-    while not (folder / "checkpoint.pt").exists():
+def _wait_for_a_checkpoint(folder: Path, child: subprocess.Popen[str], *, newer_than: int = 0) -> None:
+    """`newer_than` is in nanoseconds, as `stat` tells them."""
+    deadline, checkpoint = time.monotonic() + 300, folder / "checkpoint.pt"
+    while not checkpoint.exists() or checkpoint.stat().st_mtime_ns <= newer_than:
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The long run, never interrupted."""
-    folder = tmp_path_factory.mktemp("whole")
-    child = process("generate", *LONG, "--out", "run", cwd=folder)
+def _ends_well(child: subprocess.Popen[str]) -> None:
     _, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
-    return folder / "run"
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_stopped_in_the_middle_goes_on_to_the_same_bits(tmp_path: Path, whole: Path, how: int) -> None:
+def test_a_run_killed_and_then_stopped_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    _ends_well(process("generate", *LONG, "--out", "whole", cwd=tmp_path))
     child = process("generate", *LONG, "--out", "run", cwd=tmp_path)
-    _wait_for_a_checkpoint(tmp_path / "run", child)
-    child.send_signal(how)
-    _, err = child.communicate(timeout=120)
-    assert not (tmp_path / "run" / "report.json").exists(), "it was met in the middle"
-    if how == signal.SIGINT:
-        assert child.returncode == 130
-        assert err.splitlines()[-1].startswith("stopped after step ")
-        assert err.splitlines()[-1].endswith("go on with: distill3d generate --resume run")
-        assert "Traceback" not in err
-    else:
-        assert child.returncode == -signal.SIGKILL
-    again = process("generate", "--resume", "run", cwd=tmp_path)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0, err
+    _wait_for_a_checkpoint(run, child)
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=120)
+    assert child.returncode == -signal.SIGKILL
+    assert not (run / "report.json").exists(), "it was met in the middle"
+    left = (run / "checkpoint.pt").stat().st_mtime_ns
+    child = process("generate", "--resume", "run", cwd=tmp_path)
+    _wait_for_a_checkpoint(run, child, newer_than=left)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 130 and not (run / "report.json").exists()
     assert "going on with run after step " in out and "after step 0" not in out
-    assert (tmp_path / "run" / "scene.ply").read_bytes() == (whole / "scene.ply").read_bytes()
-    steps = [
-        json.loads(line)["step"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    ]
+    assert err.splitlines()[-1].startswith("stopped after step ")
+    assert err.splitlines()[-1].endswith("go on with: distill3d generate --resume run")
+    assert "Traceback" not in err
+    _ends_well(process("generate", "--resume", "run", cwd=tmp_path))
+    assert (run / "scene.ply").read_bytes() == (whole / "scene.ply").read_bytes()
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 151))

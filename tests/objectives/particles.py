@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -86,6 +87,11 @@ def one_scene(count: int) -> Condition:
     return Condition("it", cameras=turntable(VIEWS, width=1, height=1)[torch.arange(count) % VIEWS])
 
 
+def bell(count: int, *, mean: float = -1.0, deviation: float = 0.8) -> torch.Tensor:
+    """Particles [B] that stand at the quantiles of a normal distribution."""
+    return mean + deviation * 2**0.5 * torch.erfinv(torch.linspace(-1, 1, count + 2)[1:-1])
+
+
 MANY_SCENES = Condition("it")
 """The particles are many scenes, seen by one camera that nothing has to be said about."""
 
@@ -98,20 +104,24 @@ def gradient_of(objective: Objective, x: torch.Tensor, prior: Prior, condition: 
     return objective.gradient(prior.show(rendering, condition), prior, condition, moment)
 
 
+def falling(rate: float, steps: int) -> list[float]:
+    """Rates from `rate` evenly down to nothing: as far as with half of it all along, and then at rest."""
+    return [rate * (1 - number / steps) for number in range(steps)]
+
+
 def descend_particles(
     objective: Objective,
     prior: Prior,
     x: torch.Tensor,
     *,
-    rate: float,
-    steps: int,
+    rates: Sequence[float],
     seed: int = 0,
     condition: Condition = MANY_SCENES,
 ) -> torch.Tensor:
-    """Gradient descent of free particles [B] by an objective."""
+    """Gradient descent of free particles [B] by an objective, with a step for each rate."""
     generator = torch.Generator().manual_seed(seed)
-    for number in range(1, steps + 1):
-        moment = Moment(number, steps, generator)
+    for number, rate in enumerate(rates, 1):
+        moment = Moment(number, len(rates), generator)
         rendering = as_rendering(x)
         objective.learn(rendering, prior, condition, moment)
         g = objective.gradient(prior.show(rendering, condition), prior, condition, moment)

@@ -20,20 +20,21 @@ from .particles import (
     CosineLine,
     Line,
     as_rendering,
+    bell,
     descend_particles,
+    falling,
     gradient_of,
     one_scene,
 )
 
-COUNT = 256
-START = torch.randn(COUNT, generator=torch.Generator().manual_seed(1)) * 0.8 - 1
+COUNT = 64
 LEVELS = torch.linspace(0.2, 0.8, 2001)
 
 
 def test_vsd_of_many_scenes_ends_at_the_prior_itself():
     """Their mean is μ and their deviation S; each particle keeps away from the others."""
     vsd = VSD(fake="own", memory=COUNT)
-    end = descend_particles(vsd, Line(), START, rate=0.08, steps=500)
+    end = descend_particles(vsd, Line(), bell(COUNT), rates=falling(0.8, 100))
     assert end.mean().item() == pytest.approx(0.7, abs=0.05 * 1.5)
     assert end.std().item() == pytest.approx(1.5, rel=0.05)
 
@@ -41,7 +42,8 @@ def test_vsd_of_many_scenes_ends_at_the_prior_itself():
 def test_guidance_moves_the_mean_of_vsd_beyond_and_leaves_its_variance():
     """Equal variances: m = μ_c + (s - 1) (μ_c - μ_u), and the standard deviation stays S."""
     vsd = VSD(fake="own", memory=COUNT, guidance=4.0)
-    end = descend_particles(vsd, Line(mean=0.7, null_mean=0.2), START, rate=0.08, steps=500)
+    prior = Line(mean=0.7, null_mean=0.2)
+    end = descend_particles(vsd, prior, bell(COUNT), rates=falling(0.8, 100))
     assert end.mean().item() == pytest.approx(0.7 + 3 * 0.5, rel=0.05)
     assert end.std().item() == pytest.approx(1.5, rel=0.05)
 
@@ -70,17 +72,16 @@ def test_under_the_critical_entropy_the_variance_is_zero():
     assert esd_variance(0.95 * critical) < 1e-6 and esd_variance(1.05 * critical) > 0.01
 
 
+@pytest.mark.slow
 def test_descent_finds_the_critical_entropy():
     """At one noise level s² = λ S² - (1 - λ) σ²/α²: the line through what is kept at two λ meets zero at
     λ_c = (σ²/α²) / (S² + σ²/α²) = 0.2.
     """
-    normal = torch.erfinv(torch.linspace(-1, 1, 66)[1:-1]) * 2**0.5
+    start, rates = bell(COUNT, mean=0.7, deviation=0.7), [0.05] * 800
 
     def kept(entropy: float) -> float:
-        esd = ESD(entropy=entropy, memory=len(normal))
-        end = descend_particles(
-            esd, Line(), 0.7 + 0.7 * normal, rate=0.05, steps=800, condition=one_scene(len(normal))
-        )
+        esd = ESD(entropy=entropy, memory=COUNT)
+        end = descend_particles(esd, Line(), start, rates=rates, condition=one_scene(COUNT))
         return float(end.var(correction=0))
 
     low, high = kept(0.5), kept(0.9)
@@ -92,8 +93,8 @@ def test_descent_finds_the_critical_entropy():
 def test_esd_at_many_noise_levels_keeps_the_variance_of_the_closed_form():
     level = {"t_first": (0.2, 0.8), "t_last": (0.2, 0.8)}
     esd = ESD(entropy=0.7, memory=COUNT, **level)
-    condition = one_scene(COUNT)
-    end = descend_particles(esd, CosineLine(), START, rate=0.05, steps=800, condition=condition)
+    condition, rates = one_scene(COUNT), falling(0.4, 200)
+    end = descend_particles(esd, CosineLine(), bell(COUNT), rates=rates, condition=condition)
     assert end.mean().item() == pytest.approx(0.7, abs=0.075)
     assert end.var().item() == pytest.approx(esd_variance(0.7), rel=0.1)
 

@@ -11,7 +11,9 @@ from distill3d.objectives.sds import SDS
 from distill3d.prior import Condition
 from distill3d.rendering import Rendering
 
-from .particles import ALPHA, SIGMA, Line, as_rendering, descend_particles, one_scene
+from .particles import ALPHA, SIGMA, Line, as_rendering, bell, descend_particles, falling, one_scene
+
+COUNT, SMALL = 64, [0.04] * 1000
 
 
 def gradient(objective, x, background=None):
@@ -37,17 +39,20 @@ def test_one_picture_has_no_entropy_to_keep_so_it_is_sds():
 
 
 @pytest.mark.parametrize(
-    "entropy",
-    [pytest.param(0.1, marks=pytest.mark.slow), 0.3, pytest.param(0.6, marks=pytest.mark.slow), 0.9],
+    ("entropy", "rates"),
+    [
+        # the less of the entropy is kept up, the more slowly the last of the variance goes
+        pytest.param(0.1, SMALL, marks=pytest.mark.slow),
+        pytest.param(0.3, SMALL, marks=pytest.mark.slow),
+        (0.6, falling(0.4, 200)),
+        (0.9, falling(0.4, 200)),
+    ],
 )
-def test_the_variance_kept_is_the_closed_form(entropy):
+def test_the_variance_kept_is_the_closed_form(entropy, rates):
     """s² = max(0, λ S² - (1 - λ) σ² / α²) at one noise level, and the mean is the prior's."""
     expected = max(0.0, entropy * 1.5**2 - (1 - entropy) * SIGMA**2 / ALPHA**2)
-    n = 256
-    start = torch.randn(n, generator=torch.Generator().manual_seed(1)) * 0.8 - 1
-    end = descend_particles(
-        ESD(entropy=entropy, memory=n), Line(), start, rate=0.04, steps=1000, condition=one_scene(n)
-    )
+    esd = ESD(entropy=entropy, memory=COUNT)
+    end = descend_particles(esd, Line(), bell(COUNT), rates=rates, condition=one_scene(COUNT))
     assert end.mean().item() == pytest.approx(0.7, abs=0.12)
     assert end.var().item() == pytest.approx(expected, rel=0.1, abs=0.06)
 

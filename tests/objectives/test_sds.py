@@ -27,7 +27,7 @@ def test_particles_collapse_to_the_mode_down_to_the_noise_floor():
     """Mean errors shrink by ρ = 1 - η σ³ α / P a step; the variance ends at η²σ⁴ (σ²/P - 1)² / (1 - ρ²)."""
     eta, steps, n = 0.5, 200, 8192
     start = torch.randn(n, generator=torch.Generator().manual_seed(1)) * 1.5 - 3
-    end = descend_particles(SDS(), Line(), start, rate=eta, steps=steps)
+    end = descend_particles(SDS(), Line(), start, rates=[eta] * steps)
     rho = 1 - eta * SIGMA**3 * ALPHA / P
     floor = eta**2 * SIGMA**4 * (SIGMA**2 / P - 1) ** 2 / (1 - rho**2)
     variance = start.var().item() * rho ** (2 * steps) + floor * (1 - rho ** (2 * steps))
@@ -40,7 +40,7 @@ def test_particles_collapse_to_the_mode_down_to_the_noise_floor():
 def test_guidance_extrapolates_the_mean_away_from_the_null_prompt():
     """With equal variances the mode is μ_u + s (μ_c - μ_u)."""
     end = descend_particles(
-        SDS(guidance=4.0), Line(mean=0.7, null_mean=0.2), torch.zeros(4096), rate=0.5, steps=300
+        SDS(guidance=4.0), Line(mean=0.7, null_mean=0.2), torch.zeros(4096), rates=[0.5] * 300
     )
     assert end.mean().item() == pytest.approx(0.2 + 4 * 0.5, abs=0.03)
 

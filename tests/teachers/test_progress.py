@@ -14,7 +14,7 @@ from distill3d.distill import learn
 from distill3d.moment import Moment
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
-from distill3d.teachers.progress import PROGRESS, Progress, mixed, progress_of, spread
+from distill3d.teachers.progress import PROGRESS, Progress, mixed, progress_of
 from distill3d.teachers.scene import SceneTeacher
 from tests.conversions.test_moved import scene
 from tests.formula import Formula, solid_ball, waves
@@ -85,7 +85,7 @@ def test_the_map_of_ones_is_alpha():
     for student in (scene(Gaussians), sharp, to_surfels(scene(Gaussians))):
         with torch.no_grad():
             alpha = student.render(cameras).alpha
-        assert_close(spread(student, torch.ones(40, 1), cameras), alpha)
+        assert_close(student.draw(torch.ones(40, 1), cameras), alpha)
 
 
 def test_the_student_is_spared_what_has_no_progress_of():

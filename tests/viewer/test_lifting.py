@@ -92,6 +92,7 @@ def test_the_page_shows_features_as_colours_from_the_beginning(
     seen = during(monkeypatch, capsys, look)
     assert main(["lift", ball, *FEW, "--out", "run", "--view"]) == 0
     assert len(seen) == 2
+    assert "Lifting" in seen[0][0]
     for live, colourful in seen:
         assert "reliability" in live and "seen" in live
         assert colourful > 0.3, "the Gaussians are grey, and their features are not"

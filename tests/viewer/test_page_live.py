@@ -12,13 +12,14 @@ import pytest
 from distill3d import files
 from distill3d.representations.gaussians import Gaussians
 from distill3d.viewer import export_html
+from distill3d.viewer.protocol import PROTOCOL
 from tests.viewer import _page
 
 pytestmark = pytest.mark.browser
 
 WELCOME = {
     "type": "welcome",
-    "protocol": 2,
+    "protocol": PROTOCOL,
     "version": "0",
     "title": "owl",
     "control": True,
@@ -31,7 +32,8 @@ RUN = {
     "type": "run",
     "run": 0,
     "name": "owl",
-    "state": "training",
+    "doing": "Fitting",
+    "state": "running",
     "step": 50,
     "steps": 200,
     "checkpoints": [10, 20, 40],
@@ -73,7 +75,7 @@ def test_a_run_is_watched_scrubbed_and_steered(page: Any) -> None:
     with _page.bare_page() as url:
         _page.open_page(page, f"{url}#t=token")
         panel = page.locator("#panel-live")
-        panel.locator("text=Training · 50 / 200").wait_for()
+        panel.locator("text=Fitting · 50 / 200").wait_for()
         legend = panel.locator(".legend").inner_text()
         assert all(word in legend for word in ("loss", "0.02", "rgb", "ssim"))
         pixels = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
@@ -112,15 +114,15 @@ def test_the_time_line_of_a_run_of_stages_says_which_is_shown(page: Any) -> None
     with _page.bare_page() as url:
         _page.open_page(page, f"{url}#t=token")
         panel = page.locator("#panel-live")
-        panel.locator("text=Training · 50 / 200").wait_for()
+        panel.locator("text=Fitting · 50 / 200").wait_for()
         chart = "c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).join()"
         plain = panel.locator("canvas").evaluate(chart)
         marks = [{"after": 0, "name": "field"}, {"after": 30, "name": "mesh"}]
         routes[0].send(json.dumps(RUN | {"marks": marks}))
-        panel.locator("text=Training · mesh · 50 / 200").wait_for()
+        panel.locator("text=Fitting · mesh · 50 / 200").wait_for()
         assert panel.locator("canvas").evaluate(chart) != plain
         panel.get_by_label("Time line").fill("1")
-        panel.locator("text=Training · field · 50 / 200").wait_for()
+        panel.locator("text=Fitting · field · 50 / 200").wait_for()
 
 
 def test_a_run_that_has_ended_is_said_and_its_scene_stays_to_be_explored(
@@ -272,12 +274,12 @@ def test_the_bar_tells_how_far_the_run_is(page: Any) -> None:
     _, routes = play(page)
     with _page.bare_page() as url:
         _page.open_page(page, f"{url}#t=token")
-        page.locator(".bar", has_text="Training 50 / 200").wait_for()
+        page.locator(".bar", has_text="Fitting 50 / 200").wait_for()
         routes[0].send(json.dumps(RUN | {"state": "paused", "step": 60}))
         page.locator(".bar", has_text="Paused 60 / 200").wait_for()
         routes[0].send(json.dumps(RUN | {"state": "finished", "step": 200}))
         page.locator(".bar:not(:has-text('200'))").wait_for()
-        assert page.inner_text(".training") == ""
+        assert page.inner_text(".running") == ""
 
 
 def test_a_scene_that_does_not_come_is_said(page: Any) -> None:

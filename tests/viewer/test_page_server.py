@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from distill3d.viewer.protocol import PROTOCOL
 from tests.viewer import _page
 
 pytestmark = pytest.mark.browser
@@ -48,8 +49,8 @@ def test_the_page_comes_back_when_the_line_does(page: Any) -> None:
         def hear(text: str) -> None:
             hellos.append(text)
             route.send(
-                '{"type": "welcome", "protocol": 2, "version": "0", "title": "cut", "control": false,'
-                ' "layers": [], "frusta": [], "compare": [], "again": ""}'
+                f'{{"type": "welcome", "protocol": {PROTOCOL}, "version": "0", "title": "cut", '
+                '"control": false, "layers": [], "frusta": [], "compare": [], "again": ""}'
             )
             if len(hellos) == 1:
                 route.close()

@@ -57,7 +57,7 @@ def stage(
 def test_steps_are_counted_through_and_marks_say_where_stages_begin(run: Run) -> None:
     watched = watch(run.folder)
     standing = watched.look()
-    assert (standing.step, standing.steps, standing.state) == (50, 60, "training")
+    assert (standing.step, standing.steps, standing.state) == (50, 60, "running")
     assert standing.checkpoints == (1, 40, 41, 50)
     assert standing.marks == (Mark(0, "field"), Mark(40, "mesh"))
     assert [line.step for line in watched.lines] == list(range(1, 51))

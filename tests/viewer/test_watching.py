@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from distill3d import files
+from distill3d import commands, files
 from distill3d.errors import UserError
 from distill3d.representations.gaussians import Gaussians
 from distill3d.runs import Run
 from distill3d.viewer.snapshots import KEPT, Snapshots
 from distill3d.viewer.sources import set_stage
-from distill3d.viewer.watching import MOST_LINES, Watched
+from distill3d.viewer.watching import DOING, MOST_LINES, Watched
 from tests.viewer.conftest import Serve, camera_json, talking
+
+COMMANDS = Path(*commands.__path__)
 
 
 @pytest.fixture
@@ -81,13 +83,19 @@ def test_a_long_history_is_thinned_and_ends_with_its_last_step(run: Run) -> None
     assert len(gaps) == 1
 
 
+def test_every_command_that_trains_has_a_word_for_what_it_does() -> None:
+    training = {path.stem for path in COMMANDS.glob("[a-z]*.py") if "Command(GRAMMAR" in path.read_text()}
+    assert training == set(DOING)
+
+
 def test_a_page_sees_where_a_run_stands_and_follows_it(run: Run, serve: Serve) -> None:
     server = serve(run.folder)
     with talking(server) as talk:
         (layer,) = talk.hello(server.token)["layers"]
         assert (layer["step"], layer["primitives"], layer["run"]) == (120, 130, 0)
         standing = talk.hear_of("run")
-        assert (standing["state"], standing["step"], standing["steps"]) == ("training", 120, 400)
+        assert (standing["state"], standing["doing"]) == ("running", "Generating")
+        assert (standing["step"], standing["steps"]) == (120, 400)
         assert standing["checkpoints"] == [1, 60, 120]
         lines = talk.hear_of("metrics")["lines"]
         assert [line["step"] for line in lines] == list(range(1, 121))

@@ -1,6 +1,6 @@
 // Written by `python -m distill3d.viewer.typescript` from distill3d/viewer/protocol.py.
 
-export const PROTOCOL = 2;
+export const PROTOCOL = 3;
 export const MAX_SIDE_PX = 2048;
 export const MAX_MESSAGE_BYTES = 65536;
 export const WRONG_TOKEN = 4401;
@@ -16,7 +16,7 @@ export const COLOURS = 2;
 
 export type Channel = "rgb" | "depth" | "normal" | "alpha" | "contributions";
 export type Action = "pause" | "resume" | "stop";
-export type State = "training" | "paused" | "stopped" | "finished" | "failed";
+export type State = "running" | "paused" | "stopped" | "finished" | "failed";
 export type Shown = "splats" | "mesh" | "frames";
 
 export interface Camera {
@@ -155,7 +155,8 @@ export interface Mark {
 export interface Run {
   run: number;
   name: string;
-  state: "training" | "paused" | "stopped" | "finished" | "failed";
+  doing: string;
+  state: "running" | "paused" | "stopped" | "finished" | "failed";
   step: number;
   steps: number;
   checkpoints: number[];

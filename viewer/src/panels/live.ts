@@ -1,4 +1,4 @@
-/** Live: how a run trains. Its losses, its time line, and where it is allowed its reins. */
+/** Live: how a run goes. Its losses, its time line, and where it is allowed its reins. */
 
 import type { Context, Panel } from '../context';
 import type { Action, Run } from '../net/protocol';
@@ -7,8 +7,7 @@ import { Signal, watchAll } from '../signal';
 import { lossChart } from '../ui/chart';
 import { count, h, short } from '../ui/dom';
 import { setDisabled } from '../ui/fields';
-
-const STATES = { training: 'Training', paused: 'Paused', stopped: 'Stopped', finished: 'Finished', failed: 'Failed' } as const;
+import { faring, isUnderWay } from '../ui/run';
 
 export function livePanel(context: Context): Panel {
   const { server } = context;
@@ -25,7 +24,7 @@ export function livePanel(context: Context): Panel {
     }
     if (fresh) {
       body.replaceChildren(...[...views.values()].map((view) => view.element));
-      if ([...runs.values()].some(({ run }) => run.state === 'training' || run.state === 'paused')) open.value = true;
+      if ([...runs.values()].some(({ run }) => isUnderWay(run))) open.value = true;
     } else if (views.size === 0) body.replaceChildren(h('p.hint', {}, 'No run is watched.'));
   });
   return { id: 'live', title: 'Live', body, open };
@@ -78,13 +77,13 @@ class RunView {
       h('span', {}, [this.#state(run), this.#stage(run), `${count(run.step)} / ${count(run.steps)}`].filter(Boolean).join(' · ')),
     );
     this.#label();
-    this.#allow(run.state);
+    this.#allow(run);
   }
 
   /** How the run fares; of one that went on when the line was cut for good, nobody knows. */
-  #state({ state }: Run): string {
-    const lost = this.#context.server.socket.line.value.is === 'ended' && (state === 'training' || state === 'paused');
-    return lost ? 'Not watched any more' : STATES[state];
+  #state(run: Run): string {
+    const lost = this.#context.server.socket.line.value.is === 'ended' && isUnderWay(run);
+    return lost ? 'Not watched any more' : faring(run);
   }
 
   /** The name of the stage that is shown; nothing for a run without stages. */
@@ -93,11 +92,12 @@ class RunView {
     return marks.filter(({ after }) => after < Math.max(1, shown)).at(-1)?.name ?? '';
   }
 
-  #allow(state: keyof typeof STATES): void {
+  #allow(run: Run): void {
     const reason = !this.#context.server.open ? 'The server is not there' : this.#context.server.welcome.value?.control ? null : 'Start the run with --control to steer it from here';
-    const can = { pause: state === 'training', resume: state === 'paused', stop: state === 'training' || state === 'paused' };
+    const can = { pause: run.state === 'running', resume: run.state === 'paused', stop: isUnderWay(run) };
+    const state = run.state === 'running' ? 'under way' : run.state;
     for (const [action, button] of Object.entries(this.#buttons)) {
-      setDisabled(button, reason ?? (can[action as Action] ? null : `The run is ${STATES[state].toLowerCase()}`));
+      setDisabled(button, reason ?? (can[action as Action] ? null : `The run is ${state}`));
     }
   }
 

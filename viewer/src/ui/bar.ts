@@ -8,6 +8,7 @@ import { type Signal, watchAll } from '../signal';
 import { count, h } from './dom';
 import type { Help } from './help';
 import { icon, mark } from './icons';
+import { faring, isUnderWay } from './run';
 import { type Theme, toggleTheme } from './theme';
 
 const WORDS: Record<Line['is'], string> = {
@@ -27,10 +28,10 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
     line.textContent = WORDS[value.is];
     line.hidden = value.is === 'alone';
   });
-  const training = h('span.training', { title: 'More of it in the panel Live' });
+  const running = h('span.running', { title: 'More of it in the panel Live' });
   watchAll([server.runs, server.socket.line], () => {
-    const running = [...server.runs.value.values()].filter(({ run }) => run.state === 'training' || run.state === 'paused');
-    training.textContent = server.open ? running.map(howFar).join(' · ') : '';
+    const runs = [...server.runs.value.values()].filter(({ run }) => isUnderWay(run));
+    running.textContent = server.open ? runs.map(howFar).join(' · ') : '';
   });
   const input = h('input', {
     type: 'file', accept: SUFFIXES.join(), multiple: true, hidden: true,
@@ -45,7 +46,7 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
     h('h1', {}, 'distill3d'),
     title,
     h('span.space'),
-    training,
+    running,
     line,
     h('button.icon', { 'aria-label': 'Open files', title: 'Open files (O)', onclick: () => input.click() }, icon('open')),
     h('button.icon', { 'aria-label': 'Dark or light', title: 'Dark or light (T)', onclick: () => toggleTheme(theme) }, icon('theme')),
@@ -56,5 +57,5 @@ export function bar(context: Context, theme: Signal<Theme>, help: Help, panel: H
 }
 
 function howFar({ run }: Watched): string {
-  return `${run.state === 'paused' ? 'Paused' : 'Training'} ${count(run.step)} / ${count(run.steps)}`;
+  return `${faring(run)} ${count(run.step)} / ${count(run.steps)}`;
 }
