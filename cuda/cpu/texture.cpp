@@ -16,18 +16,20 @@ struct Work {
     float* by_corner;   // [textures * texels, 4, channels]
     int32_t* sample_of; // [probes]
     int32_t* first_of;  // [samples], a sample's first probe
+    int32_t* cell_of;   // [items], or -1 for those without a weight
 
     Work(const Reader& reader, const D3dLaunch& launch, void* memory)
         : reader(reader), per_probe(reader.pyramid.levels > 1 ? 2 : 1), probes(count_probes(reader, launch)),
           items(probes * per_probe, reader.pyramid.count * reader.pyramid.texels, launch, memory),
           by_corner(static_cast<float*>(items.after())),
-          sample_of(reinterpret_cast<int32_t*>(by_corner + corner_numbers())), first_of(sample_of + probes) {}
+          sample_of(reinterpret_cast<int32_t*>(by_corner + corner_numbers())), first_of(sample_of + probes),
+          cell_of(first_of + reader.count()) {}
 
     int64_t corner_numbers() const {
         return 4 * reader.pyramid.count * reader.pyramid.texels * reader.pyramid.channels;
     }
     int64_t bytes() const {
-        return items.bytes() + (corner_numbers() + probes + reader.count()) * int64_t(sizeof(float));
+        return items.bytes() + (corner_numbers() + (1 + per_probe) * probes + reader.count()) * int64_t(sizeof(float));
     }
     bool too_many() const { return items.too_many() || reader.count() > INT32_MAX; }
 
@@ -46,11 +48,17 @@ struct Work {
         }
     }
 
-    int64_t key(int64_t item) const {
-        const int32_t sample = sample_of[item / per_probe];
-        const Reader::Probes at = reader.probes(sample);
-        if (item % per_probe && at.levels.weight == 0) return -1;
-        return sample / reader.samples.per_texture * reader.pyramid.texels + cell(item, at).texel(0);
+    void sort(const D3dLaunch& launch) {
+        list_probes();
+#pragma omp parallel for num_threads(launch.threads) schedule(static)
+        for (int64_t item = 0; item < probes * per_probe; item++) {
+            const int32_t sample = sample_of[item / per_probe];
+            const Reader::Probes at = reader.probes(sample);
+            const int64_t first = sample / reader.samples.per_texture * reader.pyramid.texels;
+            const bool weighs = !(item % per_probe) || at.levels.weight > 0;
+            cell_of[item] = weighs ? int32_t(first + cell(item, at).texel(0)) : -1;
+        }
+        items.sort([&](int64_t item) { return cell_of[item]; });
     }
 
     void add(int64_t item, const float* by_out, float* by_corner) const {
@@ -123,8 +131,7 @@ int32_t d3d_texture_gradient(const D3dPyramid* pyramid, const D3dSamples* sample
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
     for (int64_t sample = 0; sample < reader.count(); sample++)
         sample_gradient(reader, sample, by_out + sample * channels, *by);
-    work.list_probes();
-    work.items.sort([&](int64_t item) { return work.key(item); });
+    work.sort(*launch);
     work.items.for_each([&](int64_t cell, const int32_t* from, const int32_t* end) {
         float* by_corner = work.by_corner + 4 * cell * channels;
         std::fill_n(by_corner, 4 * channels, 0.f);

@@ -110,8 +110,8 @@ def _(library: str, pyramid: Tensor, uv: Tensor, *others: object) -> Tensor:
 @torch.library.custom_op(
     "distill3d::texture_gradient",
     mutates_args=(),
-    schema="(str library, Tensor by_out, Tensor pyramid, Tensor uv, Tensor? footprint, int width, int height, "
-    "int levels, bool repeats) -> (Tensor, Tensor, Tensor)",
+    schema="(str library, Tensor by_out, Tensor pyramid, Tensor uv, Tensor? footprint, int width, "
+    "int height, int levels, bool repeats) -> (Tensor, Tensor, Tensor)",
 )
 def _gradient(
     library: str,

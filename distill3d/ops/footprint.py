@@ -28,28 +28,29 @@ def footprint(
     A step is as long as the shorter axis, and a texel of the `width` by `height` texture at least.
     Differentiable.
     """
-    size = derivatives.new_tensor([[width], [height]])
-    by_x, by_y = (derivatives.nan_to_num(0.0, STEEPEST, -STEEPEST).clamp(-STEEPEST, STEEPEST) * size).unbind(
-        -1
-    )
-    xx, yy, xy = by_x.square().sum(-1), by_y.square().sum(-1), (by_x * by_y).sum(-1)
+    given = derivatives.nan_to_num(0.0, STEEPEST, -STEEPEST).clamp(-STEEPEST, STEEPEST)
+    u_x, u_y, v_x, v_y = given.flatten(-2).movedim(-1, 0).contiguous().unbind(0)
+    xx = (width * u_x).square() + (height * v_x).square()
+    yy = (width * u_y).square() + (height * v_y).square()
+    xy = width**2 * u_x * u_y + height**2 * v_x * v_y
     spread = ((xx - yy).square() + 4 * xy.square() + TINY).sqrt()
     longer = ((xx + yy + spread) / 2).clamp_min(TINY).sqrt()
-    shorter = (by_x[..., 0] * by_y[..., 1] - by_x[..., 1] * by_y[..., 0]).abs() / longer
+    shorter = width * height * (u_x * v_y - u_y * v_x).abs() / longer
     step = torch.maximum(shorter, longer / LONGEST).clamp_min(1)
-    longer_way = _turned(by_x, by_y, xx - yy, 2 * xy) / longer[..., None]
-    return torch.cat(
+    x, y = _eigenvector(xx - yy, 2 * xy, spread)
+    steps_each = step / (longer * (x.square() + y.square()).sqrt())
+    return torch.stack(
         [
-            step.log2().clamp_max(levels - 1)[..., None],
-            (longer / step).clamp(1, LONGEST)[..., None],
-            longer_way * step[..., None] / size[:, 0],
+            step.log2().clamp_max(levels - 1),
+            (longer / step).clamp(1, LONGEST),
+            (u_x * x + u_y * y) * steps_each,
+            (v_x * x + v_y * y) * steps_each,
         ],
         -1,
     )
 
 
-def _turned(by_x: Tensor, by_y: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """The longer half axis: by_x cos θ + by_y sin θ, where tan 2θ is sine / cosine; by_x where both are 0."""
-    round_ = (cosine.abs() + sine.abs()) <= TINY
-    angle = 0.5 * torch.atan2(torch.where(round_, 0.0, sine), torch.where(round_, 1.0, cosine))[..., None]
-    return by_x * angle.cos() + by_y * angle.sin()
+def _eigenvector(p: Tensor, q: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Of [[p, q], [q, -p]] and its eigenvalue `spread`, of any length and without cancellation."""
+    first = p >= 0
+    return torch.where(first, p + spread, q), torch.where(first, q, spread - p)

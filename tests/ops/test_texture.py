@@ -130,7 +130,9 @@ def test_a_long_footprint_is_the_mean_along_it(backend):
     assert_close(anisotropic(texture, uv, down), bilinear(texture, uv), rtol=0, atol=1e-5)
     across = down.flip(-2)
     moved = (uv[..., None, 0] + (torch.arange(1200) + 0.5) / 100 / 64 - 6 / 64).flatten(2)
-    mean = bilinear(texture, torch.stack([moved, torch.zeros_like(moved)], -1)).unflatten(2, (-1, 1200)).mean(3)
+    mean = (
+        bilinear(texture, torch.stack([moved, torch.zeros_like(moved)], -1)).unflatten(2, (-1, 1200)).mean(3)
+    )
     assert_close(anisotropic(texture, uv, across), mean, rtol=0, atol=0.02)
 
 
