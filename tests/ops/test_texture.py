@@ -169,7 +169,7 @@ def test_a_checkerboard_too_fine_for_the_picture_is_grey(backend):
 
 
 def test_a_board_seen_at_a_grazing_angle_is_near_its_supersampled_picture(backend):
-    """Within 25 dB; the mip level of the longer axis alone reaches 14."""
+    """Within 33 dB; the mip level of the longer axis alone reaches 21."""
     board = ((torch.arange(64)[:, None] // 4 + torch.arange(64) // 4) % 2).float()[..., None]
     eye = torch.tensor([0.0, -2.2, 0.35])
     fine, coarse = (
@@ -185,7 +185,7 @@ def test_a_board_seen_at_a_grazing_angle_is_near_its_supersampled_picture(backen
     (sampled, covered), (mine, _) = pictures
     truth, whole = (avg_pool2d(x.movedim(-1, 1), 8).movedim(1, -1) for x in (sampled * covered, covered))
     wrong = (mine - truth)[whole == 1].square().mean()
-    assert -10 * wrong.log10() > 25
+    assert -10 * wrong.log10() > 33
 
 
 @pytest.mark.parametrize("repeats", [True, False])
