@@ -4,7 +4,8 @@ With s the signed distance, σ(s) = (h/β²) log(1 + exp(−s/h)). Deep under th
 goes in squarely has the transmittance exp(−s²/2β²) and ends within β or so. Outside, σ falls by e in every h.
 The pictures of a mesh show the mean of every pixel, and those of a field what a single ray meets; so β is
 about half a pixel of a picture of 128², else silhouettes would be stairs. Nor has log σ a jump, which grids
-and networks could not follow. (Wang et al. 2021, NeuS, arXiv 2106.10689, take a density on both sides of a surface, too.)
+and networks could not follow. (Wang et al. 2021, NeuS, arXiv 2106.10689, take a density on both sides of a
+surface, too.)
 """
 
 from __future__ import annotations
