@@ -31,14 +31,14 @@ SUFFIXES = ("glb", "obj", "ply", "stl", "off")
 
 
 def read(data: bytes, kind: str, beside: Beside | None = None) -> Trimesh | PointCloud:
-    """The mesh of a file of `kind`, one of `SUFFIXES`, in our world; the points where it has no faces.
+    """The mesh of a file of `kind`, of `SUFFIXES` or gltf, in our world; the points where it has no faces.
 
     All its parts are one mesh, with one texture or with vertex colours in display values. Vertex colours
     beside a texture are left out. Pictures and materials that are files of their own come from `beside`.
     """
-    if kind == "glb":
-        data = glb.opened(data)
     beside = beside or Nothing()
+    if kind in ("glb", "gltf"):
+        data, kind = glb.opened(data, beside), "glb"
     try:
         with warnings.catch_warnings(action="ignore"):
             scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=beside, process=False)
