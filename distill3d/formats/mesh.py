@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -18,7 +18,7 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from distill3d.errors import UserError
-from distill3d.formats import glb
+from distill3d.formats import _atlas, glb
 from distill3d.formats._light import to_display, to_light
 from distill3d.formats.beside import Beside
 
@@ -187,7 +187,7 @@ def _one(parts: list[Any], kind: str) -> Any:
     """All parts that are meshes as one; or the points, where no part has a face."""
     meshes = [part for part in parts if isinstance(part, Trimesh) and len(part.faces)]
     if meshes:
-        return meshes[0] if len(meshes) == 1 else cast(Trimesh, trimesh.util.concatenate(meshes))
+        return _atlas.joined(meshes)
     points = [part for part in parts if isinstance(part, PointCloud)]
     if points and kind != "glb":
         return points[0]
