@@ -106,7 +106,8 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; expected a dataset's folder")
+        such = f", such as {folder.parent}" if folder.is_file() else ""
+        raise UserError(f"{folder} is not a folder; expected a dataset's folder{such}")
     layout = _layout_of(folder)
     if layout is not None:
         return _checked(layout.read(folder))

@@ -509,3 +509,9 @@ def test_a_picture_outside_the_folder_is_not_read(tmp_path):
 
 def test_a_folder_that_is_no_dataset_says_what_was_expected(tmp_path):
     assert "transforms.json" in refusal(tmp_path)
+
+
+def test_a_file_of_a_dataset_names_its_folder(tmp_path):
+    folders.blender(tmp_path)
+    assert refusal(tmp_path / "transforms_train.json").endswith(f"such as {tmp_path}")
+    assert refusal(tmp_path / "gone").endswith("expected a dataset's folder")
