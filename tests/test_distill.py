@@ -88,11 +88,24 @@ def test_a_scene_that_vanishes_stops_the_run():
         list(steps)
 
 
-def test_learning_rates_glide_to_their_last_value():
+def test_learning_rates_glide_by_equal_factors_to_their_last_value():
     student = STARTS["voxels"]()
-    last = list(distill(student, Whatever(lambda r: r.rgb.sum()), steps=7, rig=Rig(), size=8))[-1]
-    rates = {g["name"]: g["lr"] for g in last.state()["optimizer"]["param_groups"]}
-    assert rates == pytest.approx({g["name"]: g["lr_final"] for g in student.param_groups()})
+    steps = distill(student, Whatever(lambda r: r.rgb.sum()), steps=7, rig=Rig(), size=8)
+    rates = [[g["lr"] for g in step.state()["optimizer"]["param_groups"]] for step in steps]
+    first, last = ([g[name] for g in student.param_groups()] for name in ("lr", "lr_final"))
+    assert rates[0] == pytest.approx(first) and rates[-1] == pytest.approx(last)
+    assert rates[3] == pytest.approx([(a * b) ** 0.5 for a, b in zip(first, last, strict=True)])
+    assert first != last
+
+
+def test_what_a_student_penalises_itself_for_is_added_to_the_loss_once():
+    class Penitent(Voxels):
+        def penalty(self, cameras, rendering, moment):
+            return 3.0 + 0 * self.raw_density.sum()
+
+    student = Penitent.start(resolution=8, samples=8)
+    (step,) = distill(student, Whatever(lambda r: 0 * r.rgb.sum() + 2), steps=1, rig=Rig(), size=8)
+    assert step.loss == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("size", [8, 32, 40, 96, 256])

@@ -17,6 +17,7 @@ from distill3d.moment import Moment
 from distill3d.rendering import Rendering
 from distill3d.representations import _densify_mcmc, _densify_split
 from distill3d.representations._extra import Extra
+from distill3d.representations._learned import parameter
 from distill3d.scene import Scene
 
 LEARNED = ("means", "wxyz", "log_scales", "opacity_logits", "sh")
@@ -80,7 +81,7 @@ class Primitives(Scene):
     ) -> None:
         super().__init__()
         for name, value in zip(LEARNED, (means, wxyz, log_scales, opacity_logits, sh), strict=True):
-            self.register_parameter(name, nn.Parameter(value.detach().clone()))
+            self.register_parameter(name, parameter(value))
         self.register_buffer("limit", torch.tensor(len(means) if limit is None else limit))
         self.register_buffer("degree", torch.tensor(degree))
         self.register_buffer("relocates", torch.tensor(relocates))

@@ -17,6 +17,7 @@ from distill3d import sh
 from distill3d.ops import grids
 from distill3d.ops.mlp import mlp
 from distill3d.representations import _sight
+from distill3d.representations._learned import listed, parameter, parameters
 
 LOWEST, HIGHEST = -2.0, 7.0
 """Between which PVD keeps the logarithms of densities, and planes' and lines' features of colour."""
@@ -70,7 +71,7 @@ class Network(Block):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Network:
         names = ("weights", "biases", "density", "radiance")
-        return cls(*(_sight.listed(dict(state), name) for name in names))
+        return cls(*(listed(state, name) for name in names))
 
     def forward(self, p: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, " P"], Float[Tensor, "P D"]]:
         outputs = mlp(self._deep(p), list(self.density))
@@ -111,7 +112,7 @@ class Planes(Block):
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> Planes:
         names = ("density_planes", "density_lines", "colour_planes", "colour_lines", "basis")
-        return cls(**{name: state[name] for name in names}, radiance=_sight.listed(dict(state), "radiance"))
+        return cls(**{name: state[name] for name in names}, radiance=listed(state, "radiance"))
 
     def forward(self, p: Float[Tensor, "P 3"]) -> tuple[Float[Tensor, " P"], Float[Tensor, "P D"]]:
         features = grids.vm(self.colour_planes, self.colour_lines, p) @ self.basis.T
@@ -157,11 +158,3 @@ def waves(p: Float[Tensor, "P 3"], frequencies: int) -> Float[Tensor, "P C"]:
     return torch.cat(
         [p, *(wave(p * 2.0**k) for k in range(frequencies) for wave in (torch.sin, torch.cos))], 1
     )
-
-
-def parameter(values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values.detach().clone())
-
-
-def parameters(values: Sequence[Tensor]) -> nn.ParameterList:
-    return nn.ParameterList([value.detach().clone() for value in values])

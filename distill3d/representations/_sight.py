@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -42,9 +41,3 @@ def weights(inputs: int, outputs: int, generator: torch.Generator) -> Float[Tens
     """Uniform, with a variance of 2 / (inputs + outputs)."""
     reach = math.sqrt(6 / (inputs + outputs))
     return reach * (2 * torch.rand(outputs, inputs, generator=generator) - 1)
-
-
-def listed(state: dict[str, Any], name: str) -> list[Tensor]:
-    """The tensors `name`.0, `name`.1 and so on."""
-    count = sum(key.startswith(f"{name}.") for key in state)
-    return [state[f"{name}.{i}"] for i in range(count)]

@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import field
 from distill3d.field import Field
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
 from distill3d.ops.mlp import hashgrid_mlp
 from distill3d.representations import _sight
+from distill3d.representations._learned import listed, parameter, parameters
 from distill3d.scene import Scene, Seen
 
 FEATURES = 16
@@ -79,9 +80,9 @@ class HashGrid(Field):
         super().__init__(samples=samples)
         self.layout = layout
         self.directional = colour[0].shape[1] > FEATURES
-        self.table = nn.Parameter(table.detach().clone())
-        self.density = nn.ParameterList([weight.detach().clone() for weight in density])
-        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        self.table = parameter(table)
+        self.density = parameters(density)
+        self.colour = parameters(colour)
         sizes = [layout.levels, layout.features, layout.log2_entries, layout.base_resolution]
         self.register_buffer("sizes", torch.tensor(sizes))
         self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
@@ -151,7 +152,7 @@ class HashGrid(Field):
     def from_state(cls, state: dict[str, Any]) -> HashGrid:
         levels, features, log2_entries, base = (int(size) for size in state["sizes"])
         layout = Layout(3, levels, features, log2_entries, base, float(state["growth"]))
-        networks = [_sight.listed(state, name) for name in ("density", "colour")]
+        networks = [listed(state, name) for name in ("density", "colour")]
         scene = cls(state["table"], *networks, layout=layout, samples=int(state["samples"]))
         scene.load_state_dict(state)
         return scene

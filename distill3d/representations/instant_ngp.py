@@ -17,11 +17,12 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import sh
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
 from distill3d.ops.mlp import hashgrid_mlp, mlp
+from distill3d.representations._learned import listed, parameter, parameters
 from distill3d.representations._placed import Place, Placed
 
 FEATURES = 16
@@ -48,9 +49,9 @@ class InstantNgp(Placed):
         """`density` and `colour` are the networks' weights [outputs, inputs], layer by layer."""
         super().__init__(samples=samples, place=place)
         self.layout = layout
-        self.table = nn.Parameter(table.detach().clone())
-        self.density = nn.ParameterList([weight.detach().clone() for weight in density])
-        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        self.table = parameter(table)
+        self.density = parameters(density)
+        self.colour = parameters(colour)
         sizes = [layout.levels, layout.features, layout.log2_entries, layout.base_resolution]
         self.register_buffer("sizes", torch.tensor([*sizes, int(layout.smooth), layout.border]))
         self.register_buffer("growth", torch.tensor(layout.growth, dtype=torch.float64))
@@ -99,10 +100,7 @@ class InstantNgp(Placed):
         levels, features, log2_entries, base, smooth, border = (int(size) for size in state["sizes"])
         growth = float(state["growth"])
         layout = Layout(3, levels, features, log2_entries, base, growth, bool(smooth), border)
-        networks = [
-            [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
-            for name in ("density", "colour")
-        ]
+        networks = [listed(state, name) for name in ("density", "colour")]
         samples = int(state["samples"])
         scene = cls(state["table"], *networks, layout=layout, samples=samples, place=Place.from_state(state))
         scene.load_state_dict(state)

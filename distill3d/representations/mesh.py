@@ -30,6 +30,7 @@ from distill3d.ops.interpolate import interpolate, interpolate_derivatives
 from distill3d.ops.mesh import Fragments, rasterize
 from distill3d.ops.texture import anisotropic
 from distill3d.rendering import Rendering
+from distill3d.representations._learned import parameter
 from distill3d.scene import WANT, Scene
 
 CREASE_WEIGHT = 0.5
@@ -77,7 +78,7 @@ class Mesh(Scene):
             stiff = _stiffness(self.faces, len(vertices), smoothness)
             self._smooth = torch.cholesky_inverse(torch.linalg.cholesky(stiff))
             vertices = stiff @ vertices
-        self.unsmoothed = nn.Parameter(vertices.detach().clone())
+        self.unsmoothed = parameter(vertices)
         image = colours.image if isinstance(colours, Texture) else colours
         self.colour_logits = nn.Parameter(torch.logit(image.detach(), eps=COLOUR_MARGIN))
         if isinstance(colours, Texture):

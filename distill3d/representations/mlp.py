@@ -15,13 +15,14 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import field
 from distill3d.field import Field
 from distill3d.ops import mlp_reference
 from distill3d.ops.mlp import MAX_LAYERS, MAX_WIDTH, mlp
 from distill3d.representations import _sight
+from distill3d.representations._learned import listed, parameters
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
@@ -87,9 +88,9 @@ class Mlp(Field):
         `colour` are the weights of a perceptron on all outputs; without, those are raw density and colour.
         """
         super().__init__(samples=samples)
-        self.weights = nn.ParameterList([weight.detach().clone() for weight in weights])
-        self.biases = nn.ParameterList([bias.detach().clone() for bias in biases])
-        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        self.weights = parameters(weights)
+        self.biases = parameters(biases)
+        self.colour = parameters(colour)
         self.frequencies = (weights[0].shape[1] - 3) // 6
         self.directional = len(colour) > 0 and colour[0].shape[1] > weights[-1].shape[0]
         self.again = next(
@@ -141,7 +142,7 @@ class Mlp(Field):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Mlp:
-        networks = [_sight.listed(state, name) for name in ("weights", "biases", "colour")]
+        networks = [listed(state, name) for name in ("weights", "biases", "colour")]
         scene = cls(*networks, samples=int(state["samples"]))
         scene.load_state_dict(state)
         return scene

@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import sh
 from distill3d.ops.hashgrid import hashgrid
 from distill3d.ops.hashgrid_layout import HashGrid
 from distill3d.ops.mlp import mlp
+from distill3d.representations._learned import listed, parameters
 from distill3d.representations._placed import Place, Placed
 
 FEATURES = 15
@@ -64,9 +65,9 @@ class Nerfacto(Placed):
         self.register_buffer("sizes", torch.tensor([[getattr(g, name) for name in GRID] for g in grids]))
         self.register_buffer("growth", torch.tensor([g.growth for g in grids], dtype=torch.float64))
         self.register_buffer("shifts", torch.tensor(shifts, dtype=torch.float32))
-        self.tables = _copied(tables)
-        self.density, self.density_biases = (_copied(tensors) for tensors in density)
-        self.colour, self.colour_biases = (_copied(tensors) for tensors in colour)
+        self.tables = parameters(tables)
+        self.density, self.density_biases = (parameters(tensors) for tensors in density)
+        self.colour, self.colour_biases = (parameters(tensors) for tensors in colour)
 
     @classmethod
     def start(
@@ -113,13 +114,13 @@ class Nerfacto(Placed):
         growths, shifts = state["growth"].tolist(), state["shifts"].tolist()
         sizes = [dict(zip(GRID, row, strict=True)) for row in state["sizes"].tolist()]
         grids = [HashGrid(**row, growth=growth) for row, growth in zip(sizes, growths, strict=True)]
-
-        def listed(name: str) -> list[Tensor]:
-            return [state[f"{name}.{i}"] for i in range(sum(key.startswith(f"{name}.") for key in state))]
-
-        density, colour = ((listed(name), listed(f"{name}_biases")) for name in ("density", "colour"))
+        density, colour = (
+            (listed(state, name), listed(state, f"{name}_biases")) for name in ("density", "colour")
+        )
         samples, place = int(state["samples"]), Place.from_state(state)
-        scene = cls(grids, listed("tables"), density, colour, shifts=shifts, samples=samples, place=place)
+        scene = cls(
+            grids, listed(state, "tables"), density, colour, shifts=shifts, samples=samples, place=place
+        )
         scene.load_state_dict(state)
         return scene
 
@@ -158,7 +159,3 @@ class Nerfacto(Placed):
             {"name": "tables", "params": list(self.tables), "lr": 0.02, "lr_final": 0.002},
             {"name": "networks", "params": networks, "lr": 0.005, "lr_final": 5e-4},
         ]
-
-
-def _copied(tensors: Sequence[Tensor]) -> nn.ParameterList:
-    return nn.ParameterList([tensor.detach().clone() for tensor in tensors])

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import field
 from distill3d.field import Field
 from distill3d.ops import grids
 from distill3d.representations import _sight, _upsampling
+from distill3d.representations._learned import listed, parameter, parameters
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
@@ -74,10 +75,10 @@ class Triplane(Field):
         colour.
         """
         super().__init__(samples=samples)
-        self.planes = nn.Parameter(planes.detach().clone())
-        self.weights_in = nn.Parameter(weights_in.detach().clone())
-        self.weights_out = nn.Parameter(weights_out.detach().clone())
-        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        self.planes = parameter(planes)
+        self.weights_in = parameter(weights_in)
+        self.weights_out = parameter(weights_out)
+        self.colour = parameters(colour)
         self.directional = len(colour) > 0 and colour[0].shape[1] > weights_out.shape[1]
         self.register_buffer("finest", torch.tensor(planes.shape[1]))
 
@@ -121,7 +122,7 @@ class Triplane(Field):
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Triplane:
         tables = state["planes"], state["weights_in"], state["weights_out"]
-        scene = cls(*tables, _sight.listed(state, "colour"), samples=int(state["samples"]))
+        scene = cls(*tables, listed(state, "colour"), samples=int(state["samples"]))
         scene.load_state_dict({"finest": scene.finest, **state})  # files from before had one resolution
         return scene
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import field
 from distill3d.camera import Cameras
@@ -20,6 +20,7 @@ from distill3d.moment import Moment
 from distill3d.ops import grids
 from distill3d.rendering import Rendering
 from distill3d.representations import _sight, _upsampling
+from distill3d.representations._learned import listed, parameter, parameters
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
@@ -83,12 +84,12 @@ class Vm(Field):
     ) -> None:
         """`colour` are the weights of a perceptron on the basis's outputs; without, those are the colours."""
         super().__init__(samples=samples)
-        self.density_planes = nn.Parameter(density_planes.detach().clone())
-        self.density_lines = nn.Parameter(density_lines.detach().clone())
-        self.colour_planes = nn.Parameter(colour_planes.detach().clone())
-        self.colour_lines = nn.Parameter(colour_lines.detach().clone())
-        self.basis = nn.Parameter(basis.detach().clone())
-        self.colour = nn.ParameterList([weight.detach().clone() for weight in colour])
+        self.density_planes = parameter(density_planes)
+        self.density_lines = parameter(density_lines)
+        self.colour_planes = parameter(colour_planes)
+        self.colour_lines = parameter(colour_lines)
+        self.basis = parameter(basis)
+        self.colour = parameters(colour)
         self.directional = len(colour) > 0 and colour[0].shape[1] > basis.shape[1]
         self.register_buffer("finest", torch.tensor(density_lines.shape[1]))
 
@@ -144,7 +145,7 @@ class Vm(Field):
             state["colour_planes"],
             state["colour_lines"],
             state["basis"],
-            _sight.listed(state, "colour"),
+            listed(state, "colour"),
             samples=int(state["samples"]),
         )
         scene.load_state_dict({"finest": scene.finest, **state})  # files from before had one resolution

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill3d import field, sh
 from distill3d.camera import Cameras
@@ -19,6 +19,7 @@ from distill3d.moment import Moment
 from distill3d.ops import grids
 from distill3d.rendering import Rendering
 from distill3d.representations import _upsampling
+from distill3d.representations._learned import parameter
 from distill3d.scene import Scene, Seen
 
 PRESETS = {
@@ -56,9 +57,9 @@ class Voxels(Field):
         The others may have fewer points along each side.
         """
         super().__init__(samples=samples)
-        self.raw_density = nn.Parameter(raw_density.detach().clone())
-        self.base = nn.Parameter(base.detach().clone())
-        self.higher = nn.Parameter(higher.detach().clone()) if higher.shape[-1] else None
+        self.raw_density = parameter(raw_density)
+        self.base = parameter(base)
+        self.higher = parameter(higher) if higher.shape[-1] else None
         self.degree = sh.degree_of(1 + higher.shape[-1] // 3)
         self.directional = self.degree > 0
         self.register_buffer("finest", torch.tensor(len(raw_density)))

@@ -134,7 +134,7 @@ def test_a_run_that_is_looked_at_is_the_same_and_keeps_its_time_line(
     seen = distill3d("generate", "a red robot", *TINY, "--out", "seen", "--view")
     unseen = distill3d("generate", "a red robot", *TINY, "--out", "unseen")
     assert seen.code == unseen.code == 0 and "watch it at http://127.0.0.1:" in seen.out
-    assert waited == [("training", "")] and "http" not in unseen.out
+    assert waited == [("running", "")] and "http" not in unseen.out
     first, second = (Path(name, "scene.ply").read_bytes() for name in ("seen", "unseen"))
     assert first == second
     assert sorted(p.stem for p in Path("seen", "snapshots").iterdir()) == ["000001", "000006"]

@@ -1,8 +1,13 @@
-"""Growing and pruning."""
+"""Growing and pruning, what is penalised, and where the surface of a Gaussian is."""
 
+import math
+
+import pytest
 import torch
+from torch.testing import assert_close
 
 from distill3d.camera import orbit
+from distill3d.moment import Moment
 from distill3d.representations._primitives import LEARNED
 from distill3d.representations.gaussians import Gaussians
 
@@ -63,3 +68,31 @@ def test_never_more_than_the_limit():
             scene.grow(step, 200, optimizer, torch.Generator())
         assert len(scene.means) <= 60
     assert len(scene.means) > 50
+
+
+def test_for_a_score_a_gaussian_is_to_be_opaque_or_nothing():
+    """Twice what opacities over 0.1 lack of one, as a mean over all."""
+    scene, cameras = Gaussians.start(count=4), orbit(torch.tensor([0.0]), 0.0, width=4, height=4)
+    with torch.no_grad():
+        scene.opacity_logits.copy_(torch.logit(torch.tensor([0.05, 0.5, 0.9, 0.99])))
+    penalty = scene.penalty(cameras, scene.render(cameras), Moment(1, 1, torch.Generator()))
+    assert penalty is not None
+    assert_close(penalty, torch.tensor(2 * (0.5 + 0.1 + 0.01) / 4))
+    (pull,) = torch.autograd.grad(penalty, scene.opacity_logits)
+    assert pull[0] == 0 and (pull[1:] < 0).all()
+
+
+@pytest.mark.parametrize(("opacity", "reach"), [(0.3, 0.0), (0.9, math.sqrt(2 * math.log(1.8)))])
+def test_the_depth_of_a_gaussian_is_that_of_its_silhouette(opacity: float, reach: float):
+    """Of the ellipsoid on which o exp(-r² / 2) = 1/2, along the axis of sight; of its centre if none is."""
+    cameras, sizes = orbit(torch.tensor([0.0]), 0.0, width=9, height=9), torch.tensor([[0.2, 0.1, 0.3]])
+    scene = Gaussians(
+        torch.zeros(1, 3),
+        torch.tensor([[1.0, 0, 0, 0]]),
+        sizes.log(),
+        torch.logit(torch.tensor([opacity])),
+        torch.zeros(1, 1, 3),
+    )
+    seen = scene.render(cameras, want=("rgb", "alpha", "depth"))
+    found = (seen.depth / seen.alpha)[0, 4, 4, 0]
+    assert_close(found, cameras.centres.norm() - 0.2 * reach, atol=1e-4, rtol=0)
