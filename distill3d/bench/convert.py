@@ -33,7 +33,7 @@ QUICK = {"field": 1 / 7, "splats": 0.2, "mesh": 1.0}
 PACE = ("steps", "rays", "views")
 """What a preset says of the lessons, and not of the target itself."""
 CODE = ("conversion.py", "conversions", "teachers", "targets", "representations", "distill.py", "field.py")
-CODE += ("fidelity.py", "comparison.py")
+CODE += ("fidelity.py", "comparison.py", "ops")
 """What a result depends on beside its settings."""
 VIEWS = 12
 LEAST_DB, MOST_SECONDS = 30.0, 90.0
