@@ -16,7 +16,9 @@ from distill3d.conversions.moved import moved, turn
 from distill3d.data.dataset import is_dataset
 from distill3d.errors import UserError, given_by_user
 from distill3d.formats import (
+    checkpoint,
     checkpoint_gaussians,
+    drawable,
     glb_gaussians,
     instant_ngp,
     lost,
@@ -53,6 +55,8 @@ Y_UP = (".gaussians.glb",)
 """Those of them whose world is +y up."""
 MESHES = (".glb", ".obj", ".ply", ".stl", ".off")
 """Formats that hold meshes or points; .ply is told from Gaussians by its header."""
+GLTF = ".gltf"
+"""Only read: numbers and pictures stand in files of their own."""
 OURS = ".safetensors"
 FORMATS = {"gaussians": tuple(WRITERS), "surfels": (".ply",), "mesh": MESHES}
 """In which formats scenes of these kinds are saved, beside our own, which holds every kind."""
@@ -64,9 +68,9 @@ def load(path: Path | str) -> Scene:
     path = _scene_file(Path(path))
     data = _read(path)
     with _naming(path):
-        if path.suffix == OURS:
-            return _restored(*safetensors_scene.read(data))
         suffix = path.suffix.lower()
+        if suffix == OURS:
+            return _restored(*safetensors_scene.read(data))
         if suffix in instant_ngp.SUFFIXES:
             return instant_ngp.read(data)
         if torch_ngp.found_in(data):
@@ -77,19 +81,25 @@ def load(path: Path | str) -> Scene:
             state, placed = glb_gaussians.read(data)
             with given_by_user():
                 return moved(_primitives(state), turn("y-up", "z-up") @ placed)
-        if suffix in MESHES and not _holds_gaussians(data):
+        if suffix in (*MESHES, GLTF) and not _holds_gaussians(data):
             return _surface(data, suffix.lstrip("."), path.parent)
         return _primitives(_reader(path, data)(data))
 
 
 def _restored(kind: str, state: dict[str, Any]) -> Scene:
     """A scene of ours from its state, which a damaged file may have made into anything."""
+    made = _kind(kind)
     try:
-        return _kind(kind).from_state(state)
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:
+        scene = made.from_state(state)
+        drawable.check(scene)
+    except UserError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(
-            f"what it holds is no scene of {kind} ({' '.join(repr(error).split())[:120]}); write it again"
+            f"what it holds is no scene of {kind} ({' '.join(str(error).split())[:120] or 'nothing'}); "
+            "write it again"
         ) from error
+    return scene
 
 
 def _primitives(state: dict[str, Tensor]) -> Primitives:
@@ -123,14 +133,16 @@ def _reader(path: Path, data: bytes) -> Callable[[bytes], dict[str, Tensor]]:
         return ply_compressed.read if ply_compressed.found_in(data) else ply_gaussians.read
     if data.startswith((spz.MAGIC, spz.GZIP)):
         return spz.read
-    if data.startswith(b"PK"):
-        return sog.read if path.suffix == ".sog" else checkpoint_gaussians.read
-    if path.suffix == ".splat":
+    if data.startswith(b"PK") and path.suffix.lower() == ".sog":
+        return sog.read
+    if checkpoint.names(data, "data.pkl"):
+        return checkpoint_gaussians.read
+    if path.suffix.lower() == ".splat":
         return splat.read
     raise UserError(
         "not a scene; expected Gaussians (.ply, .compressed.ply, .spz, .sog, .splat, gsplat's .pt, "
-        "splatfacto's .ckpt), a mesh or points (.glb, .obj, .ply, .stl, .off), a field (.ingp, .msgpack, "
-        "torch-ngp's .pth, nerfacto's .ckpt), a .safetensors of ours, or a run's folder"
+        "splatfacto's .ckpt), a mesh or points (.glb, .gltf, .obj, .ply, .stl, .off), a field (.ingp, "
+        ".msgpack, torch-ngp's .pth, nerfacto's .ckpt), a .safetensors of ours, or a run's folder"
     )
 
 

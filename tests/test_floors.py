@@ -12,8 +12,9 @@ PACKAGE = Path(__file__).parent.parent / "distill3d"
 
 FLOORS = [
     ["errors"],
-    # plugins imports nothing but errors, and files.py needs it to open a kind of scene by its name
-    ["atomic", "carried", "machine", "plugins", "recipe", "statistics"],
+    # plugins imports nothing but errors, and files.py needs it to open a kind of scene by its name; datasets
+    # bring points as PLY, which is what Gaussians and meshes come in too
+    ["atomic", "carried", "machine", "plugins", "ply", "recipe", "statistics"],
     ["camera", "rendering", "rotation", "sh", "moment", "mixture"],
     ["ops"],
     ["scene"],

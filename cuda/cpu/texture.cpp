@@ -1,4 +1,4 @@
-// Textures sampled between texels and levels, and back: samples by cell, each cell's corners, cells around a texel.
+// Textures sampled between texels and levels, and back: probes by cell, each cell's corners, cells around a texel.
 
 #include "d3d/texture.h"
 #include "groups.h"
@@ -7,45 +7,78 @@ using namespace d3d;
 
 namespace {
 
-// An item is a sample in one of its two levels; a cell is named by its first texel.
+// An item is a probe of a sample in one of its two levels; a cell is named by its first texel.
 struct Work {
     const Reader& reader;
-    int per_sample;
+    int per_probe;
+    int64_t probes;
     Groups items;
-    float* by_corner;  // [textures * texels, 4, channels]
+    float* by_corner;   // [textures * texels, 4, channels]
+    int32_t* sample_of; // [probes]
+    int32_t* first_of;  // [samples], a sample's first probe
+    int32_t* cell_of;   // [items], or -1 for those without a weight
 
     Work(const Reader& reader, const D3dLaunch& launch, void* memory)
-        : reader(reader), per_sample(reader.pyramid.levels > 1 ? 2 : 1),
-          items(reader.count() * per_sample, reader.pyramid.count * reader.pyramid.texels, launch, memory),
-          by_corner(static_cast<float*>(items.after())) {}
+        : reader(reader), per_probe(reader.pyramid.levels > 1 ? 2 : 1), probes(count_probes(reader, launch)),
+          items(probes * per_probe, reader.pyramid.count * reader.pyramid.texels, launch, memory),
+          by_corner(static_cast<float*>(items.after())),
+          sample_of(reinterpret_cast<int32_t*>(by_corner + corner_numbers())), first_of(sample_of + probes),
+          cell_of(first_of + reader.count()) {}
+
+    int64_t corner_numbers() const {
+        return 4 * reader.pyramid.count * reader.pyramid.texels * reader.pyramid.channels;
+    }
     int64_t bytes() const {
-        return items.bytes() +
-               4 * reader.pyramid.count * reader.pyramid.texels * reader.pyramid.channels * int64_t(sizeof(float));
+        return items.bytes() + (corner_numbers() + (1 + per_probe) * probes + reader.count()) * int64_t(sizeof(float));
+    }
+    bool too_many() const { return items.too_many() || reader.count() > INT32_MAX; }
+
+    static int64_t count_probes(const Reader& reader, const D3dLaunch& launch) {
+        int64_t probes = 0;
+#pragma omp parallel for num_threads(launch.threads) schedule(static) reduction(+ : probes)
+        for (int64_t sample = 0; sample < reader.count(); sample++) probes += reader.probe_count(sample);
+        return probes;
     }
 
-    int64_t sample_of(int64_t item) const { return item / per_sample; }
-    int32_t level(int64_t item, const Span<float>& levels) const {
-        return item % per_sample ? levels.last : levels.first;
+    void list_probes() {
+        int32_t next = 0;
+        for (int32_t sample = 0; sample < reader.count(); sample++) {
+            first_of[sample] = next;
+            for (int32_t left = reader.probe_count(sample); left; left--) sample_of[next++] = sample;
+        }
     }
 
-    int64_t key(int64_t item) const {
-        int64_t sample = sample_of(item);
-        if (!reader.usable(sample)) return -1;
-        Span<float> levels = reader.levels(sample);
-        if (item % per_sample && levels.weight == 0) return -1;
-        int64_t texture = sample / reader.samples.per_texture;
-        return texture * reader.pyramid.texels + reader.cell(sample, level(item, levels)).texel(0);
+    void sort(const D3dLaunch& launch) {
+        list_probes();
+#pragma omp parallel for num_threads(launch.threads) schedule(static)
+        for (int64_t item = 0; item < probes * per_probe; item++) {
+            const int32_t sample = sample_of[item / per_probe];
+            const Reader::Probes at = reader.probes(sample);
+            const int64_t first = sample / reader.samples.per_texture * reader.pyramid.texels;
+            const bool weighs = !(item % per_probe) || at.levels.weight > 0;
+            cell_of[item] = weighs ? int32_t(first + cell(item, at).texel(0)) : -1;
+        }
+        items.sort([&](int64_t item) { return cell_of[item]; });
     }
 
     void add(int64_t item, const float* by_out, float* by_corner) const {
         const int channels = reader.pyramid.channels;
-        int64_t sample = sample_of(item);
-        Span<float> levels = reader.levels(sample);
-        Cell<float> cell = reader.cell(sample, level(item, levels));
-        float share = item % per_sample ? levels.weight : 1 - levels.weight;
+        const int32_t sample = sample_of[item / per_probe];
+        const Reader::Probes at = reader.probes(sample);
+        const Cell<float> cell = this->cell(item, at);
+        const float share = probe(item, at).weight * (item % per_probe ? at.levels.weight : 1 - at.levels.weight);
         for (int corner = 0; corner < 4; corner++)
             for (int c = 0; c < channels; c++)
-                by_corner[corner * channels + c] += share * cell.weight(corner) * by_out[sample * channels + c];
+                by_corner[corner * channels + c] += share * cell.weight(corner) * by_out[int64_t(sample) * channels + c];
+    }
+
+private:
+    Probe<float> probe(int64_t item, const Reader::Probes& at) const {
+        const int64_t index = item / per_probe;
+        return probe_of(int32_t(index) - first_of[sample_of[index]] - at.farthest, at.length);
+    }
+    Cell<float> cell(int64_t item, const Reader::Probes& at) const {
+        return at.cell(probe(item, at), item % per_probe ? at.far : at.near);
     }
 };
 
@@ -80,14 +113,8 @@ void gather_texels(const D3dPyramid& pyramid, const float* by_corner, float* by_
 int32_t d3d_texture(const D3dPyramid* pyramid, const D3dSamples* samples, float* out, const D3dLaunch* launch) {
     Reader reader{*pyramid, *samples};
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
-    for (int64_t sample = 0; sample < reader.count(); sample++) {
-        float* value = out + sample * pyramid->channels;
-        std::fill_n(value, pyramid->channels, 0.f);
-        if (!reader.usable(sample)) continue;
-        Span<float> levels = reader.levels(sample);
-        reader.add(sample, reader.cell(sample, levels.first), 1 - levels.weight, value);
-        if (levels.weight > 0) reader.add(sample, reader.cell(sample, levels.last), levels.weight, value);
-    }
+    for (int64_t sample = 0; sample < reader.count(); sample++)
+        read_sample(reader, sample, out + sample * pyramid->channels);
     return D3D_OK;
 }
 
@@ -100,11 +127,11 @@ int32_t d3d_texture_gradient(const D3dPyramid* pyramid, const D3dSamples* sample
     const int channels = pyramid->channels;
     Reader reader{*pyramid, *samples};
     Work work(reader, *launch, memory);
-    if (work.items.too_many()) return D3D_TOO_MANY_PAIRS;
+    if (work.too_many()) return D3D_TOO_MANY_PAIRS;
 #pragma omp parallel for num_threads(launch->threads) schedule(static)
     for (int64_t sample = 0; sample < reader.count(); sample++)
         sample_gradient(reader, sample, by_out + sample * channels, *by);
-    work.items.sort([&](int64_t item) { return work.key(item); });
+    work.sort(*launch);
     work.items.for_each([&](int64_t cell, const int32_t* from, const int32_t* end) {
         float* by_corner = work.by_corner + 4 * cell * channels;
         std::fill_n(by_corner, 4 * channels, 0.f);

@@ -11,14 +11,7 @@ constexpr int THREADS = 256;
 
 __global__ void read(Reader reader, float* out) {
     const int64_t sample = thread_of_grid();
-    const int channels = reader.pyramid.channels;
-    if (sample >= reader.count()) return;
-    float* value = out + sample * channels;
-    for (int c = 0; c < channels; c++) value[c] = 0;
-    if (!reader.usable(sample)) return;
-    Span<float> levels = reader.levels(sample);
-    reader.add(sample, reader.cell(sample, levels.first), 1 - levels.weight, value);
-    if (levels.weight > 0) reader.add(sample, reader.cell(sample, levels.last), levels.weight, value);
+    if (sample < reader.count()) read_sample(reader, sample, out + sample * reader.pyramid.channels);
 }
 
 __global__ void to_coordinates(Reader reader, const float* by_out, D3dTextureGradients by) {
@@ -26,26 +19,30 @@ __global__ void to_coordinates(Reader reader, const float* by_out, D3dTextureGra
     if (sample < reader.count()) sample_gradient(reader, sample, by_out + sample * reader.pyramid.channels, by);
 }
 
-// Into the nearer or the farther of each sample's levels.
+// Into the nearer or the farther of each sample's levels, probe after probe.
 __global__ void to_texels(Reader reader, bool farther, const float* by_out, float* by_values) {
     const int64_t sample = thread_of_grid();
     const int channels = reader.pyramid.channels;
-    Cell<float> cell{};
+    Reader::Probes probes{};
     float share = 0;
     int64_t first = 0;
     if (sample < reader.count() && reader.usable(sample)) {
-        Span<float> levels = reader.levels(sample);
-        cell = reader.cell(sample, farther ? levels.last : levels.first);
-        share = farther ? levels.weight : 1 - levels.weight;
+        probes = reader.probes(sample);
+        share = farther ? probes.levels.weight : 1 - probes.levels.weight;
         first = sample / reader.samples.per_texture * reader.pyramid.texels;
     }
-    const int64_t key = share > 0 ? first + cell.texel(0) : -1;
-    for (int c = 0; c < channels; c++) {
-        float by = share > 0 ? share * by_out[sample * channels + c] : 0, parts[4];
-        for (int corner = 0; corner < 4; corner++) parts[corner] = by * cell.weight(corner);
-        if (gather_lanes(key, parts))
-            for (int corner = 0; corner < 4; corner++)
-                atomicAdd(by_values + (first + cell.texel(corner)) * channels + c, parts[corner]);
+    for (int32_t i = 0; __any_sync(ALL_LANES, share > 0 && i <= 2 * probes.farthest); i++) {
+        const bool mine = share > 0 && i <= 2 * probes.farthest;
+        const Probe<float> probe = mine ? probe_of(i - probes.farthest, probes.length) : Probe<float>{};
+        const Cell<float> cell = mine ? probes.cell(probe, farther ? probes.far : probes.near) : Cell<float>{};
+        const int64_t key = mine ? first + cell.texel(0) : -1;
+        for (int c = 0; c < channels; c++) {
+            float by = mine ? probe.weight * share * by_out[sample * channels + c] : 0, parts[4];
+            for (int corner = 0; corner < 4; corner++) parts[corner] = by * cell.weight(corner);
+            if (gather_lanes(key, parts))
+                for (int corner = 0; corner < 4; corner++)
+                    atomicAdd(by_values + (first + cell.texel(corner)) * channels + c, parts[corner]);
+        }
     }
 }
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FRAMES = 36
 SHOWN = 6
 BLACK = (0.0, 0.0, 0.0)
+STRANGER_DB = 15.0
+"""Of a source to photographs, under which they hardly show the same thing from where it was taken."""
 SCENE_FILES = {"gaussians": "scene.ply", "mesh": "scene.glb"}
 
 
@@ -65,6 +67,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
         report["warnings"].append(f"it is no smaller than its source; ask for less with {smaller}")
     if options.data is not None:
         report |= _against_truth(options, source, target)
+        report["warnings"] += _strangers(report)
     _write_comparison(run, report, source, target, options.size)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
     report |= machine.about(target.device)
@@ -124,6 +127,16 @@ def _against_truth(options: Any, source: Scene, target: Scene) -> dict[str, Any]
         scores = against_photographs(scene.render, taken, behind)
         numbers |= {f"psnr_{name}": float(scores.psnr.mean()), f"ssim_{name}": float(scores.ssim.mean())}
     return {**numbers, "psnr_lost": numbers["psnr_source"] - numbers["psnr_target"]}
+
+
+def _strangers(report: dict[str, Any]) -> list[str]:
+    """What is to be said of photographs that the source itself is nothing like."""
+    if report["psnr_source"] >= STRANGER_DB:
+        return []
+    return [
+        f"the source itself has {report['psnr_source']:.1f} dB on the pictures of {report['data']}, "
+        "which show something else or stand in another frame; give --data of what the source was made from"
+    ]
 
 
 def _print(run: Run, report: dict[str, Any], scene_file: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import io
+import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
@@ -151,3 +152,12 @@ def at_least(least: int, name: str, value: int) -> None:
     if value < least:
         flag = f"--{name.replace('_', '-')}"
         raise UserError(f"{flag} is {value}; expected a whole number of at least {least}")
+
+
+def check_can_write(folder: Path) -> None:
+    """Refuse a folder that could not be made, before any work goes into what it would hold."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() and there != folder.absolute():
+        raise UserError(f"{folder} cannot be a folder, because {there} is a file; give another --out")
+    if not os.access(there if there.is_dir() else there.parent, os.W_OK | os.X_OK):
+        raise UserError(f"{folder} cannot be written, because {there} is read-only; give another --out")

@@ -81,8 +81,9 @@ class Command:
 
         from distill3d.runs import Run
 
-        parts = self.build(options, None)
         wanted = options.out or Path("runs") / self.folder_name(options)
+        _flags.check_can_write(wanted)
+        parts = self.build(options, None)
         run = Run.create(wanted, overwrite=options.overwrite)
         taken = "" if run.folder == wanted else f"  ({wanted} is taken)"
         print(f"writing to {run.folder}{taken}", flush=True)

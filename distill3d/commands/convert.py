@@ -110,6 +110,8 @@ def _resolve(options: Any) -> Any:
     }
     for name, number in least.items():
         _flags.at_least(number, name, getattr(options, name))
+    if options.data is not None:
+        _check_photographs(options)
     preset = presets(plugins.find("targets", options.to, "kind of target", GRAMMAR.help))[options.preset]
     learns = preset["steps"] > 0 and options.route not in ("start", "extract")
     if learns and options.route == "auto" and not options.steps:
@@ -125,6 +127,15 @@ def _resolve(options: Any) -> Any:
         rays=options.rays or preset.get("rays", 4096),
         size=options.size or _size_of(Path(options.source)),
     )
+
+
+def _check_photographs(options: Any) -> None:
+    """Read the first of those that are looked at when all is learned; what is wrong with them is said now."""
+    from distill3d.data import photographs
+    from distill3d.data.dataset import open_dataset
+
+    dataset = open_dataset(options.data)
+    photographs.load(dataset, dataset.test[:1], downscale=options.downscale)
 
 
 def _size_of(source: Path) -> int:

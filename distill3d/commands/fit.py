@@ -15,7 +15,7 @@ from distill3d import plugins
 from distill3d.commands import _device, _flags
 from distill3d.commands._options import Grammar, presets
 from distill3d.commands._training import Command, Parts
-from distill3d.errors import UserError, given_by_user
+from distill3d.errors import UserError, given_by_user, lost
 
 if TYPE_CHECKING:
     from distill3d.camera import Cameras
@@ -94,6 +94,8 @@ def _resolve(options: Any) -> Any:
     from distill3d.data.dataset import open_dataset
 
     dataset = open_dataset(options.data)
+    for sentence in dataset.left_out:
+        lost(f"{options.data}: {sentence}")
     cameras = dataset.cameras(dataset.train)
     size = options.size or max(cameras.width, cameras.height) // options.downscale
     preset = presets(plugins.find("representations", options.scene, "scene", GRAMMAR.help))[options.preset]

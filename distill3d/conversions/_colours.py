@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.conversions._closest import Places
-from distill3d.ops.texture import trilinear
+from distill3d.ops.texture import anisotropic
 from distill3d.representations.mesh import Mesh
 
 
@@ -21,7 +21,7 @@ def colours_at(mesh: Mesh, places: Places, *, spacing: float) -> Float[Tensor, "
         return torch.from_numpy(places.of(colours.numpy(), mesh.faces.cpu().numpy())).float()
     at = torch.from_numpy(places.of(mesh.uv.cpu().numpy(), mesh.uv_indices.cpu().numpy())).float()
     footprints = spacing * _gradients(mesh)[torch.from_numpy(places.triangle)]
-    return trilinear(colours, at[None, None], footprints[None, None])[0, 0]
+    return anisotropic(colours, at[None, None], footprints[None, None])[0, 0]
 
 
 def _gradients(mesh: Mesh) -> Float[Tensor, "F 2 2"]:

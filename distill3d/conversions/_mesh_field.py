@@ -3,8 +3,9 @@
 With s the signed distance, σ(s) = (h/β²) log(1 + exp(−s/h)). Deep under the surface that is −s/β²: a ray that
 goes in squarely has the transmittance exp(−s²/2β²) and ends within β or so. Outside, σ falls by e in every h.
 The pictures of a mesh show the mean of every pixel, and those of a field what a single ray meets; so β is
-near a pixel, else silhouettes would be stairs. Nor has log σ a jump, which grids and networks could not
-follow. (Wang et al. 2021, NeuS, arXiv 2106.10689, take a density on both sides of a surface, too.)
+about half a pixel of a picture of 128², else silhouettes would be stairs. Nor has log σ a jump, which grids
+and networks could not follow. (Wang et al. 2021, NeuS, arXiv 2106.10689, take a density on both sides of a
+surface, too.)
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from distill3d.representations.mesh import Mesh
 
 BAND_VOXELS = 2
 """How far from the surface the distance is exact; beyond, it is about right."""
-BLUR_VOXELS = 1.0
+BLUR_VOXELS = 0.7
 """β, in voxels."""
-FADE_VOXELS = 0.25
+FADE_VOXELS = 0.15
 """h, in voxels."""
-TEXTURE_VOXELS = 2.4
+TEXTURE_VOXELS = 1.4
 """How far apart colours can be told, in voxels: rays go through them at a slant, and as deep as β."""
 SHEET_VOXELS = 1.5
 """Half the thickness of a sheet, in voxels; through a thinner one would be seen."""

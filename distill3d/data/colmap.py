@@ -1,126 +1,91 @@
-"""COLMAP's sparse models (Schönberger and Frahm 2016), binary and text: sparse/0/{cameras,images,points3D}.
+"""COLMAP's folders (Schönberger and Frahm 2016): pictures, and a sparse model of them.
 
-An image's quaternion (wxyz) and translation take the world to the camera (x right, y down, z forward).
-Every eighth image, in the order of names, tests.
+COLMAP makes several models where it cannot bring all pictures together, and the one with the most images is
+taken. Every eighth image, in the order of names, tests.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from torch import Tensor
 
-from distill3d.data.dataset import (
-    MAX_FRAMES,
-    MAX_SIDE_PX,
-    Dataset,
-    Frame,
-    Points,
-    every_eighth,
-    resized,
-    same_shape,
-    upright_and_centred,
-)
-from distill3d.data.lens import Lens
+from distill3d.data import colmap_model
+from distill3d.data.colmap_model import Image, Model
+from distill3d.data.dataset import Dataset, Frame, every_eighth, resized, same_shape
+from distill3d.data.found import Pictures
 from distill3d.data.photographs import size_of
+from distill3d.data.placing import depths_of, upright_and_centred
 from distill3d.errors import UserError
 from distill3d.rotation import matrix_from_wxyz
 
-MODELS = {
-    "SIMPLE_PINHOLE": ("f cx cy", 0),
-    "PINHOLE": ("fx fy cx cy", 1),
-    "SIMPLE_RADIAL": ("f cx cy k1", 2),
-    "RADIAL": ("f cx cy k1 k2", 3),
-    "OPENCV": ("fx fy cx cy k1 k2 p1 p2", 4),
-    "OPENCV_FISHEYE": ("fx fy cx cy k1 k2 k3 k4", 5),
-    "FULL_OPENCV": ("fx fy cx cy k1 k2 p1 p2 k3 k4 k5 k6", 6),
-    "SIMPLE_RADIAL_FISHEYE": ("f cx cy k1", 8),
-    "RADIAL_FISHEYE": ("f cx cy k1 k2", 9),
-}
-"""Names of each model's parameters in their order, and its number in binary files."""
-BY_NUMBER = {number: name for name, (_, number) in MODELS.items()}
-PLACES = ("sparse/0", "sparse", "colmap/sparse/0", ".")
-PICTURES = ("images/{}", "images_2/{}", "images_4/{}", "images_8/{}", "{}")
-MASKS = ("masks/{}.png", "masks/{}")
-"""Black where a picture is not to be believed; as COLMAP calls them, or as the pictures."""
-MAX_POINTS = 100_000_000
-ENOUGH_POINTS = 1000
-"""To know how deep a camera sees."""
-
-
-@dataclass(frozen=True)
-class _Camera:
-    width: int
-    height: int
-    intrinsics: tuple[float, float, float, float]
-    lens: Lens
-
-
-@dataclass(frozen=True)
-class _Image:
-    name: str
-    wxyz: tuple[float, ...]
-    translation: tuple[float, ...]
-    camera: int
+MODELS = ("sparse", "colmap/sparse", "dense/sparse", ".")
+"""Where models are, each in a folder of its own, which COLMAP numbers, or one by itself."""
+PICTURES = ("images", "images_2", "images_4", "images_8", "input", "dense/images", ".")
+MASKS = ("masks", "mask")
+"""Black where a picture is not to be believed; called as the picture, or as COLMAP does, with .png behind."""
+OTHERS = ("mask", "depth", "normal")
+"""What folders are called whose pictures are no photographs, though they have the names of some."""
 
 
 def found_in(folder: Path) -> bool:
-    return _model_folder(folder) is not None
+    return bool(_models(folder))
 
 
-def _model_folder(folder: Path) -> Path | None:
-    places = (folder / place for place in PLACES)
-    return next(
-        (p for p in places if any((p / f"cameras.{kind}").is_file() for kind in ("bin", "txt"))), None
-    )
+def _models(folder: Path) -> list[Path]:
+    """The folders of all models in the first place that has some."""
+    for name in MODELS:
+        place = folder / name
+        inside = [p for p in place.iterdir() if p.is_dir()] if name != "." and place.is_dir() else []
+        models = [path for path in (place, *sorted(inside)) if colmap_model.kind_of(path)]
+        if models:
+            return models
+    return []
 
 
 def read(folder: Path) -> Dataset:
-    model = _model_folder(folder)
-    assert model is not None, "found_in has found it"
-    kind = "bin" if (model / "cameras.bin").is_file() else "txt"
-    for name in ("cameras", "images"):
-        if not (model / f"{name}.{kind}").is_file():
-            raise UserError(
-                f"{model / name}.{kind} is not there; expected it beside the other files of the model"
-            )
-    if kind == "bin":
-        cameras, images = _binary_cameras(model / "cameras.bin"), _binary_images(model / "images.bin")
-    else:
-        cameras, images = _text_cameras(model / "cameras.txt"), _text_images(model / "images.txt")
-    frames = [_frame(folder, model, image, cameras) for image in images]
+    """The dataset of the largest model."""
+    models = [colmap_model.read(path) for path in _models(folder)]
+    model = max(models, key=lambda model: len(model.images))
+    shelf = Pictures(folder)
+    frames = [_frame(shelf, model, image) for image in model.images]
     if not frames:
-        raise UserError(f"{model}/images.{kind} names no image; expected at least one")
+        raise UserError(f"the model in {model.folder} names no image; expected at least one")
     train, test = every_eighth(frames)
-    points = _points(model, kind)
-    placed = upright_and_centred(frames, None if points is None else _depths(frames, points.positions))
-    return Dataset("colmap", train, test, placed, points)
+    points = colmap_model.read_points(model.folder)
+    placed = upright_and_centred(frames, None if points is None else depths_of(frames, points.positions))
+    left_out = (*_other_models(models, model), *_not_registered(shelf, frames))
+    return Dataset("colmap", train, test, placed, points, left_out)
 
 
-def _depths(frames: Sequence[Frame], points: Float[Tensor, "P 3"]) -> Float64[Tensor, " N"] | None:
-    """The median depth of the points before each camera; None if there is one without any."""
-    if len(points) == 0:
-        return None
-    some = points[:: 1 + len(points) // ENOUGH_POINTS].double()
-    poses = torch.stack([frame.camera_to_world for frame in frames])
-    depth = torch.einsum("npc,nc->np", some[None] - poses[:, None, :3, 3], poses[:, :3, 2])
-    depths = torch.where(depth > 0, depth, torch.nan).nanmedian(1).values
-    return depths if depths.isfinite().all() else None
+def _other_models(models: Sequence[Model], taken: Model) -> list[str]:
+    others = [f"{model.folder.name} of {len(model.images)}" for model in models if model is not taken]
+    if not others:
+        return []
+    return [
+        f"the model {taken.folder.name} of {len(taken.images)} images is taken, and not {' or '.join(others)}"
+    ]
 
 
-def _frame(folder: Path, model: Path, image: _Image, cameras: dict[int, _Camera]) -> Frame:
-    where = f"{model}, image {image.name}"
-    if image.camera not in cameras:
+def _not_registered(shelf: Pictures, frames: Sequence[Frame]) -> list[str]:
+    """A sentence if there are pictures beside the frames' that COLMAP has found no place for."""
+    used = {frame.picture for frame in frames}
+    beside = {path for folder in {path.parent for path in used} for path in shelf.listed(folder).values()}
+    count = len(beside - used)
+    if not count:
+        return []
+    return [f"{count} of {len(beside | used)} pictures are not in the model, which has no cameras for them"]
+
+
+def _frame(shelf: Pictures, model: Model, image: Image) -> Frame:
+    where = f"{model.folder}, image {image.name}"
+    if image.camera not in model.cameras:
         raise UserError(
-            f"{where}: its camera {image.camera} is not in the model; it has {sorted(cameras)[:8]}"
+            f"{where}: its camera {image.camera} is not in the model; it has {sorted(model.cameras)[:8]}"
         )
-    camera = cameras[image.camera]
+    camera = model.cameras[image.camera]
     wxyz = torch.tensor(image.wxyz, dtype=torch.float64)
     length = wxyz.norm()
     if not 0.5 < length < 2 or not np.isfinite(image.translation).all():
@@ -128,184 +93,44 @@ def _frame(folder: Path, model: Path, image: _Image, cameras: dict[int, _Camera]
     world_to_camera = torch.eye(4, dtype=torch.float64)
     world_to_camera[:3, :3] = matrix_from_wxyz(wxyz / length)
     world_to_camera[:3, 3] = torch.tensor(image.translation, dtype=torch.float64)
-    picture = _first(folder, PICTURES, image.name)
+    picture = _picture(shelf, image.name)
     if picture is None:
-        raise UserError(f"{where}: its picture is not there; expected {folder / 'images' / image.name}")
-    width, height = size_of(picture)
-    if not same_shape((width, height), (float(camera.width), float(camera.height))):
+        raise UserError(
+            f"{where}: its picture is not there; expected {shelf.root / 'images' / image.name}, and a folder "
+            "that holds images and sparse"
+        )
+    size = float(camera.width), float(camera.height)
+    width, height = size_of(picture, size)
+    if not same_shape((width, height), size):
         raise UserError(
             f"{where}: its camera is {camera.width} x {camera.height}, and its picture {width} x {height}; "
             "expected its size, or a multiple"
         )
-    pose, mask = torch.linalg.inv(world_to_camera), _first(folder, MASKS, image.name)
+    pose, mask = torch.linalg.inv(world_to_camera), _first(shelf, MASKS, [f"{image.name}.png", image.name])
     taken = Frame(
         where, picture, pose, camera.intrinsics, camera.width, camera.height, camera.lens, mask=mask
     )
     return resized(taken, width, height)
 
 
-def _first(folder: Path, places: Sequence[str], name: str) -> Path | None:
-    """The first place where there is a file of that name; never outside the folder."""
-    paths = (folder / place.format(name) for place in places)
-    return next((p for p in paths if p.is_file() and p.resolve().is_relative_to(folder.resolve())), None)
+def _picture(shelf: Pictures, name: str) -> Path | None:
+    """The photograph of that name, in a folder of the usual names, or in the only other one that has it."""
+    usual = _first(shelf, PICTURES, [name])
+    if usual is not None:
+        return usual
+    folders = sorted(path.name for path in shelf.root.iterdir() if path.is_dir())
+    folders = [folder for folder in folders if not any(other in folder.lower() for other in OTHERS)]
+    having = [folder for folder in folders if _first(shelf, [folder], [name])]
+    if len(having) > 1:
+        raise UserError(
+            f"{name} is in {' and in '.join(str(shelf.root / folder) for folder in having)}; call the folder "
+            "that is meant images"
+        )
+    return _first(shelf, having, [name])
 
 
-def _camera(where: str, model: str, width: int, height: int, values: tuple[float, ...]) -> _Camera:
-    if not 0 < width <= MAX_SIDE_PX or not 0 < height <= MAX_SIDE_PX:
-        raise UserError(f"{where} is {width} x {height}; expected 1 to {MAX_SIDE_PX} pixels a side")
-    named = dict(zip(MODELS[model][0].split(), values, strict=True))
-    fx = named.get("fx", named.get("f", 0.0))
-    fy = named.get("fy", fx)
-    if not (np.isfinite(values).all() and fx > 0 and fy > 0):
-        raise UserError(f"{where} has parameters {values}; expected finite ones and a focal length over 0")
-    k = tuple(named.get(f"k{i}", 0.0) for i in range(1, 7))
-    lens = Lens(k, (named.get("p1", 0.0), named.get("p2", 0.0)), "FISHEYE" in model)
-    return _Camera(width, height, (fx, fy, named["cx"], named["cy"]), lens)
-
-
-# Text
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-        if not line.startswith("#"):
-            yield number, line.split()
-
-
-def _text_cameras(path: Path) -> dict[int, _Camera]:
-    cameras = {}
-    for number, words in _lines(path):
-        if not words:
-            continue
-        where = f"{path}, line {number}"
-        if len(words) < 4:
-            raise UserError(f"{where} has {len(words)} words; expected id, model, width, height and numbers")
-        if words[1] not in MODELS:
-            raise UserError(f"{where} has the model {words[1][:40]}; expected one of {', '.join(MODELS)}")
-        names = MODELS[words[1]][0]
-        if len(words) - 4 != len(names.split()):
-            raise UserError(f"{where} has {len(words) - 4} numbers of a {words[1]}; expected {names}")
-        identity, width, height = (_integer(where, words[i]) for i in (0, 2, 3))
-        cameras[identity] = _camera(where, words[1], width, height, tuple(_real(where, w) for w in words[4:]))
-    return cameras
-
-
-def _text_images(path: Path) -> list[_Image]:
-    lines = list(_lines(path))
-    while lines and not lines[-1][1]:
-        lines.pop()
-    images = []
-    for number, words in lines[1::2]:  # each image's second line lists its points: x, y, and an id
-        if len(words) % 3 or not all(word.lstrip("-").isdecimal() for word in words[2:3]):
-            raise UserError(
-                f"{path}, line {number} lists no points; expected those of the image before, or an empty line"
-            )
-    for number, words in lines[::2]:
-        where = f"{path}, line {number}"
-        if len(words) < 10:
-            raise UserError(
-                f"{where} has {len(words)} words; expected id, quaternion, translation, camera, name"
-            )
-        pose = tuple(_real(where, word) for word in words[1:8])
-        images.append(_Image(" ".join(words[9:]), pose[:4], pose[4:], _integer(where, words[8])))
-    return images
-
-
-def _integer(where: str, word: str) -> int:
-    if not word.lstrip("-").isdecimal():
-        raise UserError(f'{where}: "{word}" is not a whole number; expected one')
-    return int(word)
-
-
-def _real(where: str, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError as error:
-        raise UserError(f'{where}: "{word}" is not a number; expected one') from error
-
-
-# Binary, little endian
-
-
-class _Reader:
-    """Numbers of a file in turn; never past its end."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.data, self.at = path, path.read_bytes(), 0
-
-    def take(self, layout: str) -> tuple:
-        size = struct.calcsize(f"<{layout}")
-        self.skip(size)
-        return struct.unpack_from(f"<{layout}", self.data, self.at - size)
-
-    def skip(self, size: int) -> None:
-        if size > len(self.data) - self.at:
-            raise UserError(
-                f"{self.path} ends after {len(self.data)} bytes, in the middle of an entry; fetch it again"
-            )
-        self.at += size
-
-    def count(self, most: int) -> int:
-        (count,) = self.take("Q")
-        if count > most or count > len(self.data):
-            raise UserError(
-                f"{self.path} says that it has {count} entries, in {len(self.data)} bytes; fetch it again"
-            )
-        return count
-
-    def word(self) -> str:
-        end = self.data.find(b"\0", self.at, self.at + 4096)
-        if end < 0:
-            raise UserError(f"{self.path}: a name does not end; the file is damaged, so fetch it again")
-        word, self.at = self.data[self.at : end].decode("utf-8", errors="replace"), end + 1
-        return word
-
-
-def _binary_cameras(path: Path) -> dict[int, _Camera]:
-    reader = _Reader(path)
-    cameras = {}
-    for _ in range(reader.count(MAX_FRAMES)):
-        identity, model, width, height = reader.take("IiQQ")
-        where = f"{path}, camera {identity}"
-        if model not in BY_NUMBER:
-            raise UserError(f"{where} has the model number {model}; expected one of {', '.join(MODELS)}")
-        values = reader.take(f"{len(MODELS[BY_NUMBER[model]][0].split())}d")
-        cameras[identity] = _camera(where, BY_NUMBER[model], width, height, values)
-    return cameras
-
-
-def _binary_images(path: Path) -> list[_Image]:
-    reader = _Reader(path)
-    images = []
-    for _ in range(reader.count(MAX_FRAMES)):
-        _, *pose, camera = reader.take("I7dI")
-        images.append(_Image(reader.word(), tuple(pose[:4]), tuple(pose[4:]), camera))
-        reader.skip(24 * reader.count(MAX_POINTS))
-    return images
-
-
-def _points(model: Path, kind: str) -> Points | None:
-    path = model / f"points3D.{kind}"
-    if not path.is_file():
-        return None
-    rows = list(_binary_points(path) if kind == "bin" else _text_points(path))
-    table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 6)
-    table = table[torch.isfinite(table).all(-1)]
-    return Points(table[:, :3].float(), table[:, 3:].float() / 255)
-
-
-def _binary_points(path: Path) -> Iterator[tuple[float, ...]]:
-    reader = _Reader(path)
-    for _ in range(reader.count(MAX_POINTS)):
-        _, *point, _error = reader.take("Q3d3Bd")
-        yield tuple(point)
-        reader.skip(8 * reader.count(MAX_POINTS))
-
-
-def _text_points(path: Path) -> Iterator[tuple[float, ...]]:
-    for number, words in _lines(path):
-        if words:
-            where = f"{path}, line {number}"
-            if len(words) < 8:
-                raise UserError(f"{where} has {len(words)} words; expected id, position, colour, error")
-            yield tuple(_real(where, word) for word in words[1:7])
+def _first(shelf: Pictures, places: Sequence[str], names: Sequence[str]) -> Path | None:
+    """The first place where there is a picture of one of the names; never outside the folder."""
+    paths = (shelf.find(f"{place}/{name}") for place in places for name in names)
+    root = shelf.root.resolve()
+    return next((path for path in paths if path and path.resolve().is_relative_to(root)), None)

@@ -21,10 +21,6 @@ MAX_FRAMES = 100_000
 MAX_SIDE_PX = 32768
 FARTHEST = 1e9
 """Of positions in units of the dataset, and of focal lengths in pixels."""
-LEVEL = 0.5
-"""How much of their back the mean up of cameras is at least, as long as it is one."""
-DEPTH_WEIGHT = 0.01
-"""w: how much a depth counts, beside where optical axes meet."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,8 @@ class Dataset:
     scene_transform: Float64[Tensor, "4 4"]
     """From the dataset's world to ours: a similarity that puts its subject upright into the unit sphere."""
     points: Points | None = None
+    left_out: tuple[str, ...] = ()
+    """What of the folder is not in it, in sentences."""
 
     def cameras(self, frames: Sequence[Frame]) -> Cameras:
         """Cameras [N] of some frames in our world. All must have one size; the first other one is named."""
@@ -108,13 +106,14 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; expected a dataset's folder")
+        such = f", such as {folder.parent}" if folder.is_file() else ""
+        raise UserError(f"{folder} is not a folder; expected a dataset's folder{such}")
     layout = _layout_of(folder)
     if layout is not None:
         return _checked(layout.read(folder))
     raise UserError(
         f"{folder} is no dataset; expected transforms.json or transforms_train.json (Blender, nerfstudio), "
-        "sparse/0 with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
+        "a folder sparse with cameras.bin or cameras.txt (COLMAP), or poses_bounds.npy (LLFF)"
     )
 
 
@@ -132,7 +131,7 @@ def _layout_of(folder: Path) -> ModuleType | None:
 def _checked(dataset: Dataset) -> Dataset:
     """Every frame has its picture, and a camera that can be one."""
     for frame in [*dataset.train, *dataset.test]:
-        _check_camera(frame)
+        check_camera(frame)
         if not frame.picture.is_file():
             raise UserError(f"{frame.name}: its picture {frame.picture} is not there")
         if frame.mask is not None and not frame.mask.is_file():
@@ -142,7 +141,8 @@ def _checked(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _check_camera(frame: Frame) -> None:
+def check_camera(frame: Frame) -> None:
+    """Raise UserError that names the frame if its camera cannot be one."""
     pose = frame.camera_to_world
     rotation = pose[:3, :3]
     if not (
@@ -161,61 +161,6 @@ def every_eighth(frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]]:
     """The split of LLFF and COLMAP scenes: of the frames in the order of their names, each eighth tests."""
     ordered = sorted(frames, key=lambda frame: frame.name)
     return [f for i, f in enumerate(ordered) if i % 8], [f for i, f in enumerate(ordered) if i % 8 == 0]
-
-
-def upright_and_centred(
-    frames: Sequence[Frame], depths: Float64[Tensor, " N"] | None = None, *, reach: float = 3.0
-) -> Float64[Tensor, "4 4"]:
-    """A similarity to our world from the cameras: their mean up is +z, the point that they look at is the
-    origin, and the farthest of them is `reach` away from it.
-
-    depths: how far away what each camera sees is, where that is known. It settles where cameras look that
-    stand side by side, and hardly moves the point that others agree on. Raises UserError where all
-    cameras are at one place.
-    """
-    for frame in frames:
-        _check_camera(frame)
-    poses = torch.stack([frame.camera_to_world for frame in frames])
-    up = _up(poses)
-    eyes = poses[:, :3, 3]
-    focus = _focus(poses, depths)
-    farthest = (eyes - focus).norm(dim=-1).max()
-    if not farthest > 1e-9 * eyes.norm(dim=-1).max():
-        raise UserError(
-            f"all cameras stand where that of {frames[0].name} does; expected pictures from several places"
-        )
-    helper = (
-        torch.tensor([1.0, 0, 0]).double() if abs(float(up[0])) < 0.9 else torch.tensor([0, 1.0, 0]).double()
-    )
-    x = torch.nn.functional.normalize(helper - (helper @ up) * up, dim=0)
-    rotation = torch.stack([x, torch.linalg.cross(up, x), up])
-    scale = reach / farthest
-    transform = torch.eye(4).double()
-    transform[:3, :3] = scale * rotation
-    transform[:3, 3] = -scale * rotation @ focus
-    return transform
-
-
-def _up(poses: Float64[Tensor, "N 4 4"]) -> Float64[Tensor, "3"]:
-    """The mean up of cameras; where they look down from all headings, so that it is none, their mean back."""
-    up, back = -poses[:, :3, 1].mean(0), -poses[:, :3, 2].mean(0)
-    return torch.nn.functional.normalize(up if up.norm() >= LEVEL * back.norm() else back, dim=0)
-
-
-def _focus(poses: Float64[Tensor, "N 4 4"], depths: Float64[Tensor, " N"] | None) -> Float64[Tensor, "3"]:
-    """The point p nearest to all optical axes, and at its depth: the least
-
-    Σ |(I − f fᵀ) (p − eye)|² + w |fᵀ (p − eye) − d|².
-    """
-    middle, forward = poses[:, :3, 3].mean(0), poses[:, :3, 2]
-    eyes = poses[:, :3, 3] - middle
-    along = forward[:, :, None] * forward[:, None, :]
-    weights = torch.eye(3).double() - along
-    known = weights @ eyes[..., None]
-    if depths is not None:
-        weights = weights + DEPTH_WEIGHT * along
-        known = known + DEPTH_WEIGHT * (along @ eyes[..., None] + (depths[:, None] * forward)[..., None])
-    return middle + torch.linalg.lstsq(weights.sum(0), known.sum(0)).solution[:, 0]
 
 
 def resized(frame: Frame, width: int, height: int) -> Frame:

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from distill3d.data.dataset import FARTHEST, Dataset, Frame, every_eighth, upright_and_centred
+from distill3d.data.dataset import FARTHEST, Dataset, Frame, every_eighth
 from distill3d.data.photographs import size_of
+from distill3d.data.placing import upright_and_centred
 from distill3d.errors import UserError
 
 PICTURES = (".png", ".jpg", ".jpeg")

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from distill3d import atomic
 from distill3d.camera import Cameras
+from distill3d.data.dataset import same_shape
 from distill3d.data.lens import undistorted
-from distill3d.data.picture import in_mode
+from distill3d.data.picture import in_mode, lies_on_its_side, upright
 from distill3d.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ class Photographs:
         return not bool(((self.rgba[..., 3:] < 255) & (self.believed > 0)).any())
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of a picture file, from its header."""
+def size_of(path: Path, like: tuple[float, float] | None = None) -> tuple[int, int]:
+    """Width and height of a picture file, from its header.
+
+    A camera has its pixels as they lie in the file, or as the file says that it is to be turned to stand
+    upright; those of a size `like` this are meant, where one of the two has its shape.
+    """
     try:
         with Image.open(path) as image:
-            return image.size
+            if like is None or same_shape(image.size, like) or not lies_on_its_side(image):
+                return image.size
+            turned = image.height, image.width
+            return turned if same_shape(turned, like) else image.size
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path} is not a picture that can be read ({error}); expected PNG or JPEG"
@@ -103,7 +111,7 @@ def _kept(frame: Frame, width: int, height: int) -> UInt8[Tensor, "H W 5"]:
 
 def _read(frame: Frame, width: int, height: int) -> UInt8[Tensor, "H W 5"]:
     rgba = _pixels(frame, frame.picture, "RGBA")
-    believed = torch.ones_like(rgba[..., :1]) if frame.mask is None else _pixels(frame, frame.mask, "L")
+    believed = torch.ones_like(rgba[..., :1]) if frame.mask is None else _believed(frame, frame.mask)
     colour = rgba[..., :3] * rgba[..., 3:]
     table = torch.cat([colour, rgba[..., 3:], believed], -1)
     if not frame.lens.ideal:
@@ -116,17 +124,28 @@ def _read(frame: Frame, width: int, height: int) -> UInt8[Tensor, "H W 5"]:
 
 
 def _pixels(frame: Frame, path: Path, mode: str) -> Float[Tensor, "H W C"]:
+    """The pixels of a picture of the frame's shape, turned as its camera has them."""
+    size = float(frame.width), float(frame.height)
     try:
         with Image.open(path) as image:
-            values = in_mode(image, mode)
+            values = in_mode(image if same_shape(image.size, size) else upright(image), mode)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{frame.name}: {path} cannot be read ({error}); expected a PNG or JPEG") from error
-    if values.shape[:2] != (frame.height, frame.width):
+    height, width = values.shape[:2]
+    if not same_shape((width, height), size):
         raise UserError(
-            f"{frame.name}: {path} is {values.shape[1]} x {values.shape[0]}; "
-            f"expected {frame.width} x {frame.height}"
+            f"{frame.name}: {path} is {width} x {height}; expected {frame.width} x {frame.height}"
         )
-    return torch.from_numpy(values).reshape(frame.height, frame.width, -1)
+    return torch.from_numpy(values).reshape(height, width, -1)
+
+
+def _believed(frame: Frame, mask: Path) -> Float[Tensor, "H W 1"]:
+    """A mask, which may have been kept as large as the photographs once were."""
+    values = _pixels(frame, mask, "L")
+    sized = torch.nn.functional.interpolate(
+        values.permute(2, 0, 1)[None], (frame.height, frame.width), mode="area"
+    )
+    return sized[0].permute(1, 2, 0)
 
 
 def _fingerprint(frame: Frame, width: int, height: int) -> str:

@@ -7,10 +7,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from distill3d.errors import UserError
+
+ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
+"""The tag in which cameras say how they were held, and its values for quarter turns (EXIF 2.3, 4.6.4)."""
+
+
+def lies_on_its_side(image: Image.Image) -> bool:
+    """Whether an opened picture says of itself that it stands upright after a quarter turn."""
+    return image.getexif().get(ORIENTATION) in ON_ITS_SIDE
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture turned as it says of itself."""
+    return ImageOps.exif_transpose(image)
 
 
 def in_mode(image: Image.Image, mode: str) -> Float[np.ndarray, "H W *C"]:

@@ -18,23 +18,25 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from distill3d.data.colmap import MODELS
+from distill3d.data.colmap_model import MODELS
 from distill3d.data.dataset import (
     MAX_FRAMES,
     Dataset,
     Frame,
+    Points,
     every_eighth,
     resized,
     rigid,
     same_shape,
-    upright_and_centred,
 )
+from distill3d.data.found import Pictures
 from distill3d.data.lens import Lens
 from distill3d.data.photographs import size_of
+from distill3d.data.placing import depths_of, upright_and_centred
+from distill3d.data.points import read_ply
 from distill3d.errors import UserError
 from distill3d.rotation import scale_and_rotation
 
-SUFFIXES = ("", ".png", ".jpg", ".jpeg", ".webp", ".PNG", ".JPG", ".JPEG")
 CAMERAS = ("", "PERSPECTIVE", "FISHEYE", *MODELS)
 """Values of `camera_model` that mean a lens that is known here."""
 BLENDER_REACH = 1.5  # the cube that holds the subject of every NeRF-Synthetic scene
@@ -57,7 +59,22 @@ def read(folder: Path) -> Dataset:
     if not frames:
         raise UserError(f"{path} has no frames; expected pictures with their cameras")
     train, test = _named_split(path, frames) or every_eighth(frames)
-    return Dataset("nerfstudio", train, test, upright_and_centred(frames))
+    points = _points(path)
+    placed = upright_and_centred(frames, None if points is None else depths_of(frames, points.positions))
+    return Dataset("nerfstudio", train, test, placed, points)
+
+
+def _points(path: Path) -> Points | None:
+    """Those of nerfstudio's `ply_file_path`, which stand in the world of `transform_matrix`."""
+    content = _json(path)
+    name = content.get("ply_file_path")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise UserError(f"{path}: ply_file_path is {name!r}; expected the path of a PLY")
+    points = read_ply(path.parent / name.replace("\\", "/"))
+    world = unapplied(str(path), content).float()
+    return Points(points.positions @ world[:3, :3].T + world[:3, 3], points.colours)
 
 
 def _named_split(path: Path, frames: Sequence[Frame]) -> tuple[list[Frame], list[Frame]] | None:
@@ -74,7 +91,8 @@ def _named(path: Path, content: dict[str, Any], key: str, frames: Sequence[Frame
     names, known = content.get(key, []), {frame.picture: frame for frame in frames}
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{path}: {key} is no list of names; expected the file_path of some frames")
-    pictures = [picture_of(path.parent, name) for name in names]
+    shelf = Pictures(path.parent)
+    pictures = [shelf.find(name) for name in names]
     for name, picture in zip(names, pictures, strict=True):
         if picture not in known:
             raise UserError(f"{path}: {key} names {name}, which no frame is called; expected a file_path")
@@ -97,22 +115,24 @@ def _json(path: Path) -> dict[str, Any]:
 def _frames(path: Path) -> list[Frame]:
     content = _json(path)
     shared = {key: value for key, value in content.items() if key != "frames"}
-    return [_frame(path, index, {**shared, **view}) for index, view in enumerate(content["frames"])]
+    shelf = Pictures(path.parent)
+    return [_frame(path, shelf, index, {**shared, **view}) for index, view in enumerate(content["frames"])]
 
 
-def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
+def _frame(path: Path, shelf: Pictures, index: int, view: dict[str, Any]) -> Frame:
     name = view.get("file_path")
     where = f"{path}, frame {index}"
     if not isinstance(name, str):
         raise UserError(f'{where} has no "file_path"; expected the path of its picture')
     where = f"{where} ({name})"
-    picture = picture_of(path.parent, name)
+    picture = shelf.find(name)
     if picture is None:
         raise UserError(
             f"{where}: its picture is not there; expected {path.parent / name} or with .png or .jpg"
         )
     width, height = size_of(picture)
     given = _number(where, view, "w", float(width)), _number(where, view, "h", float(height))
+    width, height = size_of(picture, given)
     if not same_shape((width, height), given):
         raise UserError(
             f"{where}: w and h are {given[0]:g} and {given[1]:g}, and its picture is {width} x {height}; "
@@ -127,26 +147,17 @@ def _frame(path: Path, index: int, view: dict[str, Any]) -> Frame:
             round(given[0]),
             round(given[1]),
             _lens(where, view),
-            _mask(path.parent, where, view.get("mask_path")),
+            _mask(shelf, where, view.get("mask_path")),
         ),
         width,
         height,
     )
 
 
-def picture_of(folder: Path, name: str) -> Path | None:
-    """The picture that a frame calls `name`, perhaps without its suffix, or as Windows writes paths; None
-    where there is none.
-    """
-    ways = (name, name.replace("\\", "/"))
-    candidates = (folder / f"{way}{suffix}" for way in ways for suffix in SUFFIXES)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def _mask(folder: Path, where: str, name: object) -> Path | None:
+def _mask(shelf: Pictures, where: str, name: object) -> Path | None:
     if name is not None and not isinstance(name, str):
         raise UserError(f"{where}: mask_path is {name!r}; expected the path of a picture")
-    return (picture_of(folder, name) or folder / name) if name else None
+    return (shelf.find(name) or shelf.root / name) if name else None
 
 
 def unapplied(where: str, content: dict[str, Any]) -> Float64[Tensor, "4 4"]:

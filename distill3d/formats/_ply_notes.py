@@ -18,7 +18,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats.ply import comment
+from distill3d.ply import comment
 from distill3d.rotation import scale_and_rotation
 
 TRANSFORM, ANTIALIASED, MODE = "scene_transform", "antialiased", "SplatRenderMode:"

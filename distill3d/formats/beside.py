@@ -11,6 +11,8 @@ from distill3d.errors import UserError
 from distill3d.formats import _picture
 
 MAX_BYTES = 1 << 28
+NO_PICTURES = (".mtl", ".bin")
+"""Ends of the names of other files: OBJ's materials and glTF's numbers."""
 
 
 class Beside(Resolver):
@@ -31,7 +33,7 @@ class Beside(Resolver):
             reason = f"names {name[:80]} of {path.stat().st_size} bytes; at most {MAX_BYTES} are read"
         else:
             data = path.read_bytes()
-            fault = "" if path.suffix.lower() == ".mtl" else _picture.fault(data)
+            fault = "" if path.suffix.lower() in NO_PICTURES else _picture.fault(data)
             if not fault:
                 return data
             reason = f"names {name[:80]}, which {fault}; save it again as PNG or JPEG"

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from distill3d.errors import UserError
-from distill3d.formats import _picture
+from distill3d.formats import _picture, gltf
 from distill3d.formats._light import to_light
+from distill3d.formats.beside import Beside
+from distill3d.formats.glb_accessors import DTYPES, ITEMS, whole
 
 MAGIC = b"glTF"
 JSON, BIN = 0x4E4F534A, 0x004E4942
-ITEM_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
-ITEMS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-UNDERSTOOD = ("KHR_materials_unlit", "KHR_mesh_quantization")
+ITEM_BYTES = {kind: np.dtype(name).itemsize for kind, name in DTYPES.items()}
+UNDERSTOOD = ("KHR_materials_unlit", "KHR_mesh_quantization", gltf.TRANSFORM, gltf.WEBP)
 """Extensions that a mesh may need."""
 NONSENSE = (TypeError, KeyError, ValueError, IndexError, AttributeError, RecursionError)
 """What goes wrong in JSON that is no glTF."""
@@ -33,11 +34,15 @@ COLOURS = "_COLOR_0"
 """What vertex colours are called for trimesh, which would round them to 8 bits under their own name."""
 
 
-def opened(data: bytes) -> bytes:
-    """The same file for trimesh, all its counts checked and the colours of vertices called `COLOURS`."""
-    content, binary = checked(data)
+def opened(data: bytes, beside: Beside) -> bytes:
+    """A .glb or a .gltf for trimesh: plain, all counts checked, the colours of vertices called `COLOURS`."""
+    content, binary = _chunks(data) if data.startswith(MAGIC) else (gltf.parsed(data), b"")
     try:
+        _check_needed(content, UNDERSTOOD)
+        binary = gltf.together(content, binary, beside)
+        _check(content, binary, UNDERSTOOD)
         _check_textures(content, binary)
+        binary = gltf.plain(content, binary)
         for mesh in content.get("meshes", []):
             for primitive in mesh["primitives"]:
                 attributes = primitive["attributes"]
@@ -119,9 +124,7 @@ def joined(content: dict[str, Any], binary: bytes) -> bytes:
 
 def _check(content: dict[str, Any], binary: bytes, understood: Collection[str]) -> None:
     """Raise UserError for what would need more memory than the file has bytes, or another file."""
-    needed = set(content.get("extensionsRequired", [])) - set(understood)
-    if needed:
-        raise UserError(f"the GLB needs {', '.join(map(str, needed))}; export it without, uncompressed")
+    _check_needed(content, understood)
     for thing in [*content.get("buffers", []), *content.get("images", [])]:
         if "uri" in thing:
             raise UserError("the GLB refers to another file or holds one as text; expected all bytes inside")
@@ -144,21 +147,20 @@ def _check(content: dict[str, Any], binary: bytes, understood: Collection[str]) 
         raise UserError(f"the GLB draws its meshes so often that they have {drawn} corners; export fewer")
 
 
+def _check_needed(content: dict[str, Any], understood: Collection[str]) -> None:
+    needed = sorted(map(str, set(content.get("extensionsRequired", [])) - set(understood)))
+    if needed:
+        raise UserError(f"the GLB needs {', '.join(needed)}; export it without, uncompressed")
+
+
 def _check_textures(content: dict[str, Any], binary: bytes) -> None:
-    """Raise UserError for textures that would be left out, or be laid on otherwise than they are meant."""
+    """Raise UserError for textures that would be left out."""
     for index, image in enumerate(content.get("images", [])):
         view = content["bufferViews"][whole(image["bufferView"])]
         begin = whole(view.get("byteOffset", 0))
         fault = _picture.fault(binary[begin : begin + whole(view["byteLength"])])
         if fault:
             raise UserError(f"picture {index} of the GLB {fault}; export it again with PNG or JPEG")
-    for material in content.get("materials", []):
-        texture = material.get("pbrMetallicRoughness", {}).get("baseColorTexture", {})
-        if texture.get("texCoord", 0) != 0 or "KHR_texture_transform" in texture.get("extensions", {}):
-            raise UserError(
-                "the GLB lays its texture on by a second set of coordinates or a transform; export it with "
-                "one set and none"
-            )
 
 
 def _rows(mesh: dict[str, Any], accessors: list[dict[str, Any]]) -> int:
@@ -179,10 +181,3 @@ def _check_colours(accessor: dict[str, Any]) -> None:
             f"the GLB's vertex colours are {accessor['type']} of {accessor['componentType']}; expected "
             "3 or 4 floats, or whole numbers of 8 or 16 bits"
         )
-
-
-def whole(value: Any) -> int:
-    """A count or an index; raises ValueError for what is none."""
-    if not isinstance(value, int) or value < 0:
-        raise ValueError(f"{str(value)[:20]} where a count was expected")
-    return value

@@ -22,7 +22,7 @@ from torch import Tensor
 from distill3d.errors import UserError
 from distill3d.formats import glb
 from distill3d.formats._runs import arrays, logit, sigmoid
-from distill3d.formats.ply import MAX_COUNT
+from distill3d.formats.glb_accessors import TYPES, column, whole
 from distill3d.rotation import matrix_from_wxyz, scale_and_rotation
 from distill3d.sh import DEGREE_0, MAX_DEGREE
 
@@ -30,8 +30,6 @@ NAME = "KHR_gaussian_splatting"
 ROTATION, SCALE, OPACITY = (f"{NAME}:{what}" for what in ("ROTATION", "SCALE", "OPACITY"))
 COLOUR_SPACE = "srgb_rec709_display"
 POINTS = 0
-DTYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
-TYPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
 STEPS = 1 << 23
 """Of opacities of 0 and 1, whose logits would be infinite: they are half a step inside."""
 SOURCE, ANTIALIASED = "scene_transform", "antialiased"
@@ -68,31 +66,13 @@ def read(data: bytes) -> tuple[dict[str, Tensor], Float64[Tensor, "4 4"]]:
         if space not in (COLOUR_SPACE, "BT.709"):
             raise UserError(f"the GLB's Gaussians have colours in {str(space)[:40]}; expected {COLOUR_SPACE}")
         columns = {
-            name: _column(content, binary, index)
+            name: column(content, binary, index)
             for name, index in primitive["attributes"].items()
             if name == "POSITION" or name.startswith(f"{NAME}:")
         }
         return _state(columns) | _extras(content), _placed(content, mesh)
     except glb.NONSENSE as error:
         raise glb.nonsense(error) from error
-
-
-def _column(content: dict[str, Any], binary: bytes, index: Any) -> np.ndarray:
-    """An accessor's rows as float32, [N, items]; normalised where it says so."""
-    accessor = content["accessors"][glb.whole(index)]
-    view = content["bufferViews"][glb.whole(accessor["bufferView"])]
-    kind, items = np.dtype(DTYPES[accessor["componentType"]]), glb.ITEMS[accessor["type"]]
-    count, row = glb.whole(accessor["count"]), kind.itemsize * items
-    begin = glb.whole(view.get("byteOffset", 0)) + glb.whole(accessor.get("byteOffset", 0))
-    stride = glb.whole(view.get("byteStride", row))
-    if count > MAX_COUNT or stride < row:
-        raise UserError(f"the GLB says {count} rows of {stride} bytes; expected at most {MAX_COUNT} of {row}")
-    if not count:
-        return np.zeros((0, items), np.float32)
-    rows = np.ndarray((count, items), kind, binary, begin, (stride, kind.itemsize))
-    if accessor.get("normalized") is True and kind.kind != "f":
-        return np.maximum(rows.astype(np.float32) / np.float32(np.iinfo(kind).max), np.float32(-1))
-    return rows.astype(np.float32)
 
 
 def _state(columns: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
@@ -137,7 +117,7 @@ def _placed(content: dict[str, Any], mesh: int) -> Float64[Tensor, "4 4"]:
     drawn = [i for i, node in enumerate(nodes) if node.get("mesh") == mesh]
     if len(drawn) > 1:
         raise UserError(f"the GLB draws its Gaussians {len(drawn)} times; expected once")
-    above = {glb.whole(child): i for i, node in enumerate(nodes) for child in node.get("children", [])}
+    above = {whole(child): i for i, node in enumerate(nodes) for child in node.get("children", [])}
     matrix, seen = torch.eye(4, dtype=torch.float64), set[int]()
     at = drawn[0] if drawn else None
     while at is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import trimesh
@@ -18,7 +18,7 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from distill3d.errors import UserError
-from distill3d.formats import glb
+from distill3d.formats import _atlas, glb
 from distill3d.formats._light import to_display, to_light
 from distill3d.formats.beside import Beside
 
@@ -31,14 +31,14 @@ SUFFIXES = ("glb", "obj", "ply", "stl", "off")
 
 
 def read(data: bytes, kind: str, beside: Beside | None = None) -> Trimesh | PointCloud:
-    """The mesh of a file of `kind`, one of `SUFFIXES`, in our world; the points where it has no faces.
+    """The mesh of a file of `kind`, of `SUFFIXES` or gltf, in our world; the points where it has no faces.
 
     All its parts are one mesh, with one texture or with vertex colours in display values. Vertex colours
     beside a texture are left out. Pictures and materials that are files of their own come from `beside`.
     """
-    if kind == "glb":
-        data = glb.opened(data)
     beside = beside or Nothing()
+    if kind in ("glb", "gltf"):
+        data, kind = glb.opened(data, beside), "glb"
     try:
         with warnings.catch_warnings(action="ignore"):
             scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=beside, process=False)
@@ -187,7 +187,7 @@ def _one(parts: list[Any], kind: str) -> Any:
     """All parts that are meshes as one; or the points, where no part has a face."""
     meshes = [part for part in parts if isinstance(part, Trimesh) and len(part.faces)]
     if meshes:
-        return meshes[0] if len(meshes) == 1 else cast(Trimesh, trimesh.util.concatenate(meshes))
+        return _atlas.joined(meshes)
     points = [part for part in parts if isinstance(part, PointCloud)]
     if points and kind != "glb":
         return points[0]

@@ -18,7 +18,7 @@ from distill3d.errors import UserError
 from distill3d.formats import _ply_notes, _smallest_three
 from distill3d.formats._order import morton
 from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
-from distill3d.formats.ply import read_element
+from distill3d.ply import read_element
 from distill3d.sh import DEGREE_0
 
 CHUNK = 256

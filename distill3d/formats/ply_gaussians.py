@@ -24,7 +24,7 @@ from torch import Tensor
 from distill3d.errors import UserError
 from distill3d.formats import _ply_notes
 from distill3d.formats._runs import arrays, runs
-from distill3d.formats.ply import MAX_COUNT, TYPE_NAMES, read_element
+from distill3d.ply import MAX_COUNT, TYPE_NAMES, read_element
 from distill3d.representations._extra import EXTRA
 
 POSITION, NORMAL, OPACITY = ("x", "y", "z"), ("nx", "ny", "nz"), "opacity"

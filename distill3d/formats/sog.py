@@ -23,7 +23,7 @@ from distill3d.errors import UserError
 from distill3d.formats import _codebook, _smallest_three
 from distill3d.formats._order import morton
 from distill3d.formats._runs import arrays, logit, sigmoid
-from distill3d.formats.ply import MAX_COUNT
+from distill3d.ply import MAX_COUNT
 
 REST = {1: 3, 2: 8, 3: 15}
 PER_ROW = 64

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from distill3d.errors import UserError
-from distill3d.formats.ply import MAX_COUNT
+from distill3d.ply import MAX_COUNT
 from distill3d.sh import degree_0_from_rgb, rgb_from_degree_0
 
 ROW = np.dtype([("means", "<f4", 3), ("scales", "<f4", 3), ("rgba", "u1", 4), ("wxyz", "u1", 4)])

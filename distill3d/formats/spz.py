@@ -20,7 +20,7 @@ from torch import Tensor
 from distill3d.errors import UserError, lost
 from distill3d.formats import _gzip, _smallest_three
 from distill3d.formats._runs import arrays, logit, side_by_side, sigmoid
-from distill3d.formats.ply import MAX_COUNT
+from distill3d.ply import MAX_COUNT
 from distill3d.sh import MAX_DEGREE
 
 MAGIC = b"NGSP"

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from distill3d.camera import Cameras
 from distill3d.data.dataset import rigid
+from distill3d.data.found import Pictures
 from distill3d.data.photographs import size_of
-from distill3d.data.transforms import picture_of, unapplied
+from distill3d.data.transforms import unapplied
 from distill3d.errors import UserError
 
 MAX_FRAMES = 100_000
@@ -80,7 +81,7 @@ def write(cameras: Cameras, to_ours: Float64[Tensor, "4 4"] | None = None) -> by
 
 
 def _size_of_picture(folder: Path, view: dict[str, Any]) -> dict[str, int]:
-    picture = picture_of(folder, str(view.get("file_path")))
+    picture = Pictures(folder).find(str(view.get("file_path")))
     if picture is None:
         raise UserError(
             "neither w and h nor the first frame's picture is there; expected one, to know the pictures' size"

@@ -23,7 +23,7 @@ from torch import Tensor
 import distill3d.ops
 from distill3d.camera import Cameras
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 LIBRARIES = ("cpu", "cuda", "emulated")
 ISA_VARIABLE = "DISTILL3D_ISA"
 FOLDER_VARIABLE = "DISTILL3D_LIBRARIES"

@@ -25,11 +25,11 @@ class CPyramid(Structure):
 
 
 class CSamples(Structure):
-    _fields_ = [("per_texture", c_int64), ("uv", c_void_p), ("level", c_void_p)]
+    _fields_ = [("per_texture", c_int64), ("uv", c_void_p), ("footprint", c_void_p)]
 
 
 class CTextureGradients(Structure):
-    _fields_ = [(name, c_void_p) for name in ("values", "uv", "level")]
+    _fields_ = [(name, c_void_p) for name in ("values", "uv", "footprint")]
 
 
 PYRAMID, SAMPLES = POINTER(CPyramid), POINTER(CSamples)
@@ -49,14 +49,14 @@ def sample(
     library: str,
     pyramid: Tensor,
     uv: Tensor,
-    level: Tensor | None,
+    footprint: Tensor | None,
     width: int,
     height: int,
     levels: int,
     repeats: bool,
 ) -> Tensor:
     """See `distill3d.ops.texture_reference.sample`."""
-    return _sample(library, pyramid, uv, level, width, height, levels, repeats)
+    return _sample(library, pyramid, uv, footprint, width, height, levels, repeats)
 
 
 class _Views:
@@ -66,13 +66,13 @@ class _Views:
         self,
         pyramid: Tensor,
         uv: Tensor,
-        level: Tensor | None,
+        footprint: Tensor | None,
         width: int,
         height: int,
         levels: int,
         repeats: bool,
     ) -> None:
-        self.kept = [t if t is None else t.contiguous() for t in (pyramid, uv, level)]
+        self.kept = [t if t is None else t.contiguous() for t in (pyramid, uv, footprint)]
         values, *coordinates = map(pointer, self.kept)
         count, texels, channels = pyramid.shape
         self.pyramid = byref(CPyramid(count, texels, width, height, levels, channels, repeats, values))
@@ -82,20 +82,20 @@ class _Views:
 @torch.library.custom_op(
     "distill3d::texture",
     mutates_args=(),
-    schema="(str library, Tensor pyramid, Tensor uv, Tensor? level, int width, int height, int levels, "
+    schema="(str library, Tensor pyramid, Tensor uv, Tensor? footprint, int width, int height, int levels, "
     "bool repeats) -> Tensor",
 )
 def _sample(
     library: str,
     pyramid: Tensor,
     uv: Tensor,
-    level: Tensor | None,
+    footprint: Tensor | None,
     width: int,
     height: int,
     levels: int,
     repeats: bool,
 ) -> Tensor:
-    views = _Views(pyramid, uv, level, width, height, levels, repeats)
+    views = _Views(pyramid, uv, footprint, width, height, levels, repeats)
     out = pyramid.new_empty(*uv.shape[:2], pyramid.shape[2])
     launch = byref(c.launch(pyramid.device))
     c.check(c.library(library).d3d_texture(views.pyramid, views.samples, out.data_ptr(), launch))
@@ -110,27 +110,27 @@ def _(library: str, pyramid: Tensor, uv: Tensor, *others: object) -> Tensor:
 @torch.library.custom_op(
     "distill3d::texture_gradient",
     mutates_args=(),
-    schema="(str library, Tensor by_out, Tensor pyramid, Tensor uv, Tensor? level, int width, int height, "
-    "int levels, bool repeats) -> (Tensor, Tensor, Tensor)",
+    schema="(str library, Tensor by_out, Tensor pyramid, Tensor uv, Tensor? footprint, int width, "
+    "int height, int levels, bool repeats) -> (Tensor, Tensor, Tensor)",
 )
 def _gradient(
     library: str,
     by_out: Tensor,
     pyramid: Tensor,
     uv: Tensor,
-    level: Tensor | None,
+    footprint: Tensor | None,
     width: int,
     height: int,
     levels: int,
     repeats: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of pyramid, uv and level; the last has no element without a level."""
+    """Gradients of pyramid, uv and footprint; the last has no element without a footprint."""
     by_out = by_out.contiguous()
-    views = _Views(pyramid, uv, level, width, height, levels, repeats)
+    views = _Views(pyramid, uv, footprint, width, height, levels, repeats)
     kernels, launch = c.library(library), byref(c.launch(pyramid.device))
     by_pyramid, by_uv = pyramid.new_empty(pyramid.shape), uv.new_empty(uv.shape)
-    by_level = uv.new_empty(0 if level is None else level.shape)
-    given = (by_pyramid, by_uv, None if level is None else by_level)
+    by_footprint = uv.new_empty(0 if footprint is None else footprint.shape)
+    given = (by_pyramid, by_uv, None if footprint is None else by_footprint)
     scratch = c.workspace(
         kernels.d3d_texture_gradient_bytes(views.pyramid, views.samples, launch), pyramid.device
     )
@@ -144,26 +144,26 @@ def _gradient(
             launch,
         )
     )
-    return by_pyramid, by_uv, by_level
+    return by_pyramid, by_uv, by_footprint
 
 
 @_gradient.register_fake
 def _(
-    library: str, by_out: Tensor, pyramid: Tensor, uv: Tensor, level: Tensor | None, *size: object
+    library: str, by_out: Tensor, pyramid: Tensor, uv: Tensor, footprint: Tensor | None, *size: object
 ) -> tuple[Tensor, Tensor, Tensor]:
-    by_level = uv.new_empty(0 if level is None else level.shape)
-    return pyramid.new_empty(pyramid.shape), uv.new_empty(uv.shape), by_level
+    by_footprint = uv.new_empty(0 if footprint is None else footprint.shape)
+    return pyramid.new_empty(pyramid.shape), uv.new_empty(uv.shape), by_footprint
 
 
 def _save(ctx, inputs, output) -> None:
-    ctx.library, pyramid, uv, level, *ctx.settings = inputs
-    ctx.save_for_backward(pyramid, uv, level)
+    ctx.library, pyramid, uv, footprint, *ctx.settings = inputs
+    ctx.save_for_backward(pyramid, uv, footprint)
 
 
 def _backward(ctx, by_out) -> tuple:
-    _, _, level = ctx.saved_tensors
-    by_pyramid, by_uv, by_level = _gradient(ctx.library, by_out, *ctx.saved_tensors, *ctx.settings)
-    return (None, by_pyramid, by_uv, None if level is None else by_level, *[None] * 4)
+    _, _, footprint = ctx.saved_tensors
+    by_pyramid, by_uv, by_footprint = _gradient(ctx.library, by_out, *ctx.saved_tensors, *ctx.settings)
+    return (None, by_pyramid, by_uv, None if footprint is None else by_footprint, *[None] * 4)
 
 
 _sample.register_autograd(_backward, setup_context=_save)

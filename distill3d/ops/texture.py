@@ -1,10 +1,11 @@
-"""Textures at texture coordinates: nearest, bilinear, and trilinear over mip levels.
+"""Textures at texture coordinates: nearest, bilinear, and averaged over a pixel's footprint.
 
 u runs to the right and v down, from 0 to 1 over the picture, whatever its size: texel (row i, column j) has
 its centre at u = (j + ½) / width, v = (i + ½) / height, as in glTF. Outside, the texture repeats, or with
-`repeats=False` its border goes on. A uv or a level that is not finite gives 0.
+`repeats=False` its border goes on. A uv that is not finite gives 0.
 
-Source: Laine et al. 2020 (arXiv 2011.03277), section 3.5; Williams 1983, Pyramidal Parametrics.
+Source: Laine et al. 2020 (arXiv 2011.03277), section 3.5; Williams 1983, Pyramidal Parametrics; McCormack et
+al. 1999, Feline (see `distill3d.ops.footprint`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from distill3d.ops import _texture_kernels, backends, texture_reference
-
-TINY = 1e-20
-STEEPEST = 16.0
-"""Textures across a pixel, beyond which one texel is all that is left of any."""
+from distill3d.ops.footprint import footprint
 
 
 def nearest(
@@ -52,15 +50,16 @@ def bilinear(
     return values.reshape(*uv.shape[:-1], textures.shape[-1])
 
 
-def trilinear(
+def anisotropic(
     texture: Float[Tensor, "*T Ht Wt C"],
     uv: Float[Tensor, "*B H W 2"],
     derivatives: Float[Tensor, "*B H W 2 2"],
     *,
     repeats: bool = True,
 ) -> Float[Tensor, "*B H W C"]:
-    """Linear between texels and between mip levels, so that texels smaller than a pixel are averaged.
+    """The mean over a pixel's footprint: texels smaller than a pixel are averaged, along the footprint alone.
 
+    Linear between texels and between mip levels, at up to 15 probes where a footprint is longer than wide.
     `derivatives` say how u and v (last axis but one) change by pixel in x and y (last axis), as
     `interpolate_derivatives` gives them. `texture` is one for all, [Ht, Wt, C], or one for each picture.
     Differentiable in all three.
@@ -72,10 +71,10 @@ def trilinear(
             f"expected {(*uv.shape, 2)}"
         )
     levels = mip_levels(textures)
-    level = mip_level(derivatives, textures.shape[2], textures.shape[1], len(levels))
-    pyramid = torch.cat([values.flatten(1, 2) for values in levels], 1)
     size = (textures.shape[2], textures.shape[1], len(levels))
-    values = _sample(pyramid, coordinates, level.reshape(len(textures), -1), size, repeats)
+    covered = footprint(derivatives, *size).reshape(*coordinates.shape[:2], 4)
+    pyramid = torch.cat([values.flatten(1, 2) for values in levels], 1)
+    values = _sample(pyramid, coordinates, covered, size, repeats)
     return values.reshape(*uv.shape[:-1], textures.shape[-1])
 
 
@@ -88,22 +87,6 @@ def mip_levels(textures: Float[Tensor, "N Ht Wt C"]) -> list[Float[Tensor, "N _ 
         halved = torch.nn.functional.adaptive_avg_pool2d(channels_first, (height, width))
         levels.append(halved.movedim(1, -1))
     return levels
-
-
-def mip_level(
-    derivatives: Float[Tensor, "*B 2 2"], width: int, height: int, levels: int
-) -> Float[Tensor, "*B"]:
-    """log2 of the longer axis of a pixel's footprint in texels, within 0 to levels - 1.
-
-    Differentiable. `derivatives` of u and v are those of `trilinear`; NaN counts as 0.
-    """
-    size = derivatives.new_tensor([[width], [height]])
-    by_x, by_y = (derivatives.nan_to_num(0.0, STEEPEST, -STEEPEST).clamp(-STEEPEST, STEEPEST) * size).unbind(
-        -1
-    )
-    xx, yy, xy = by_x.square().sum(-1), by_y.square().sum(-1), (by_x * by_y).sum(-1)
-    longest = (xx + yy + ((xx - yy).square() + 4 * xy.square() + TINY).sqrt()) / 2
-    return (0.5 * longest.clamp_min(TINY).log2()).clamp(0, levels - 1)
 
 
 def _paired(texture: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,10 +109,10 @@ def _paired(texture: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sample(
-    pyramid: Tensor, uv: Tensor, level: Tensor | None, size: tuple[int, int, int], repeats: bool
+    pyramid: Tensor, uv: Tensor, covered: Tensor | None, size: tuple[int, int, int], repeats: bool
 ) -> Tensor:
-    inputs = (pyramid, uv) if level is None else (pyramid, uv, level)
+    inputs = (pyramid, uv) if covered is None else (pyramid, uv, covered)
     backend = backends.choose("mesh", *inputs)
     if backend == "reference":
-        return texture_reference.sample(pyramid, uv, level, *size, repeats)
-    return _texture_kernels.sample(backend, pyramid, uv, level, *size, repeats)
+        return texture_reference.sample(pyramid, uv, covered, *size, repeats)
+    return _texture_kernels.sample(backend, pyramid, uv, covered, *size, repeats)

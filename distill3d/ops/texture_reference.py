@@ -1,6 +1,6 @@
-"""The definition of texture sampling in plain torch: two levels, four texels each.
+"""The definition of texture sampling in plain torch: probes along a footprint, two levels, four texels each.
 
-Source: Williams 1983, Pyramidal Parametrics.
+Source: Williams 1983, Pyramidal Parametrics; McCormack et al. 1999, Feline.
 """
 
 from __future__ import annotations
@@ -33,22 +33,62 @@ def between(
     return below.long(), torch.minimum(below.long() + 1, size - 1), position - below
 
 
+def probes_of(length: Float[Tensor, "N S"]) -> list[tuple[Float[Tensor, "N S"], Float[Tensor, "N S"]]]:
+    """Where the probes of footprints of a length are, in steps from the middle, and their weights.
+
+    Probe k stands for what [-length / 2, length / 2] covers of the step from k - ½ to k + ½, and is in the
+    middle of it.
+    """
+    probes = [(torch.zeros_like(length), 1 / length)]
+    farthest = int(((length.detach().max() - 1) / 2).ceil()) if length.numel() else 0
+    for k in range(1, farthest + 1):
+        covered = (length / 2 - (k - 0.5)).clamp(0, 1)
+        offset = k - 0.5 + covered / 2
+        probes += [(offset, covered / length), (-offset, covered / length)]
+    return probes
+
+
 def sample(
     pyramid: Float[Tensor, "N K C"],
     uv: Float[Tensor, "N S 2"],
-    level: Float[Tensor, "N S"] | None,
+    footprint: Float[Tensor, "N S 4"] | None,
     width: int,
     height: int,
     levels: int,
     repeats: bool,
 ) -> Float[Tensor, "N S C"]:
-    """Values of textures whose levels follow each other in `pyramid`; see `distill3d.ops.texture`."""
-    level = torch.zeros_like(uv[..., 0]) if level is None else level
-    usable = uv.isfinite().all(-1) & level.isfinite()
-    uv, level = torch.where(usable[..., None], uv, 0), torch.where(usable, level, 0).clamp(0, levels - 1)
+    """Values of textures whose levels follow each other in `pyramid`; see `distill3d.ops.texture`.
+
+    A footprint is a level, a length of 1 to 15 steps, and a step in u and in v, as in `ops.footprint`.
+    """
+    if footprint is None:
+        footprint = torch.cat([torch.zeros_like(uv[..., :1]), torch.ones_like(uv[..., :1]), 0 * uv], -1)
+    usable = uv.isfinite().all(-1) & footprint.isfinite().all(-1)
+    uv, footprint = (torch.where(usable[..., None], given, 0) for given in (uv, footprint))
+    level, length = footprint[..., 0].clamp(0, levels - 1), footprint[..., 1].clamp_max(15)
+    length = torch.where(length > 1, length, 1)
+    value = sum(
+        (
+            weight[..., None]
+            * _probe(
+                pyramid,
+                uv + offset[..., None] * footprint[..., 2:],
+                level,
+                level_sizes(width, height, levels),
+                repeats,
+            )
+        )
+        for offset, weight in probes_of(length)
+    )
+    return value * usable[..., None]
+
+
+def _probe(
+    pyramid: Tensor, uv: Tensor, level: Tensor, level_sizes: list[tuple[int, int, int]], repeats: bool
+) -> Tensor:
+    """Linear between the four texels around a place in either of two levels, and between these."""
     first = level.detach().floor()
-    weight = level - first
-    sizes = torch.tensor(level_sizes(width, height, levels), device=uv.device)
+    sizes = torch.tensor(level_sizes, device=uv.device)
 
     def of(index: Tensor) -> Tensor:
         wide, high, start = sizes[index].unbind(-1)
@@ -64,5 +104,5 @@ def sample(
         lower = texel(bottom, left) * (1 - across) + texel(bottom, right) * across
         return upper * (1 - down) + lower * down
 
-    near, far = of(first.long()), of((first.long() + 1).clamp_max(levels - 1))
-    return (near + weight[..., None] * (far - near)) * usable[..., None]
+    near, far = of(first.long()), of((first.long() + 1).clamp_max(len(level_sizes) - 1))
+    return near + (level - first)[..., None] * (far - near)

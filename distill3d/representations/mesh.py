@@ -28,7 +28,7 @@ from distill3d.moment import Moment
 from distill3d.ops.antialias import antialias, opposite_corners
 from distill3d.ops.interpolate import interpolate, interpolate_derivatives
 from distill3d.ops.mesh import Fragments, rasterize
-from distill3d.ops.texture import trilinear
+from distill3d.ops.texture import anisotropic
 from distill3d.rendering import Rendering
 from distill3d.representations._learned import parameter
 from distill3d.scene import WANT, Scene
@@ -182,7 +182,7 @@ class Mesh(Scene):
         if not hasattr(self, "uv"):
             return interpolate(colours, self.faces, fragments)
         at = interpolate(self.uv, self.uv_indices, fragments)
-        return trilinear(colours, at, interpolate_derivatives(self.uv, self.uv_indices, fragments))
+        return anisotropic(colours, at, interpolate_derivatives(self.uv, self.uv_indices, fragments))
 
     def param_groups(self) -> list[dict[str, Any]]:
         return [

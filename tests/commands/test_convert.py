@@ -190,6 +190,9 @@ def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
         (["SOURCE", "--size", "4"], "--size is 4"),
         (["EMPTY", "--to", "vm"], "the field is empty"),
         (["DATASET"], "data is a dataset and no scene; distill3d fit"),
+        (["SOURCE", "--data", "nowhere"], "nowhere is not a folder"),
+        (["SOURCE", "--data", "DATASET", "--downscale", "99"], "downscale 99 of pictures of 24 x 20"),
+        (["SOURCE", "--out", "empty.safetensors/run"], "empty.safetensors is a file; give another --out"),
     ],
 )
 def test_mistakes_get_a_sentence(distill3d: Run, source: str, arguments: list[str], sentence: str) -> None:
@@ -201,6 +204,24 @@ def test_mistakes_get_a_sentence(distill3d: Run, source: str, arguments: list[st
     assert said.code == 2 and sentence in said.err
     assert len(said.err.strip().splitlines()) == 1
     assert not Path("runs").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
+    distill3d: Run, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distill3d.commands._flags.os.access", lambda *_: False)
+    said = distill3d("convert", source, *TINY, "--out", "deep/run")
+    assert said.code == 2 and said.out == "" and "deep/run cannot be written" in said.err
+
+
+def test_photographs_that_the_source_is_nothing_like_are_noted(distill3d: Run, source: str) -> None:
+    folders.blender(Path("data"))
+    said = distill3d("convert", source, *TINY, "--data", "data", "--out", "run")
+    assert said.code == 0, said.err
+    report = json.loads(Path("run/report.json").read_text())
+    (warning,) = report["warnings"]
+    assert warning.startswith(f"the source itself has {report['psnr_source']:.1f} dB on the pictures of")
+    assert warning in said.out
 
 
 def test_memory_is_asked_for_before_it_is_taken(

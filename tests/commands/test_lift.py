@@ -178,7 +178,7 @@ def test_a_lifting_that_is_stopped_goes_on_to_the_same_bits(
         assert stopped.poll() is None, stopped.communicate()
         time.sleep(0.01)
     stopped.send_signal(signal.SIGINT)
-    out, err = stopped.communicate(timeout=60)
+    out, err = stopped.communicate(timeout=120)
     assert stopped.returncode == 130, (out, err)
     assert "go on with: distill3d lift --resume stopped" in err
     assert not (tmp_path / "stopped" / "report.json").exists()

@@ -91,7 +91,7 @@ def test_two_scenes_of_one_name_are_told_apart_until_ctrl_c(tmp_path: Path) -> N
         assert [layer["name"] for layer in welcome["layers"]] == ["a/ball.ply", "b/ball.ply"]
         assert welcome["compare"] == [0, 1]
         running.send_signal(signal.SIGINT)
-        assert running.communicate(timeout=30)[1] == "stopped\n" and running.returncode == 0
+        assert running.communicate(timeout=120)[1] == "stopped\n" and running.returncode == 0
 
 
 @needs_page
@@ -101,7 +101,7 @@ def test_a_run_is_watched_held_scrubbed_and_stopped_from_the_page(tmp_path: Path
         assert talk.hello(token)["control"] is True
 
         def run_when(right: Callable[[dict], bool]) -> dict:
-            while not right(run := talk.hear_of("run", "problem", timeout=60)):
+            while not right(run := talk.hear_of("run", "problem", timeout=120)):
                 assert run["type"] == "run", run
             return run
 
@@ -117,7 +117,7 @@ def test_a_run_is_watched_held_scrubbed_and_stopped_from_the_page(tmp_path: Path
         run_when(lambda run: run["step"] > held[2])
         talk.say(type="control", run=0, action="stop")
         assert "--resume" in run_when(lambda run: run["state"] == "stopped")["sentence"]
-        assert "go on with" in running.communicate(timeout=30)[1] and running.returncode == 130
+        assert "go on with" in running.communicate(timeout=120)[1] and running.returncode == 130
     assert (tmp_path / "run" / "checkpoint.pt").is_file()
 
 

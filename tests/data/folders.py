@@ -69,6 +69,23 @@ def nerfstudio(folder: Path, *, count: int = 9, **shared: object) -> Cameras:
     return views
 
 
+def ply(points: Tensor, colours: Tensor | None, form: str) -> bytes:
+    """A PLY of points [P, 3] and colours [P, 3] of 8 bits, as text or of either byte order."""
+    kinds = [(name, "f4") for name in "xyz"] + [(n, "u1") for n in ("red", "green", "blue")]
+    rows = np.empty(len(points), np.dtype(kinds if colours is not None else kinds[:3]))
+    columns = points.numpy() if colours is None else np.concatenate([points.numpy(), colours.numpy()], 1)
+    for name, values in zip(rows.dtype.names or (), columns.T, strict=True):
+        rows[name] = values
+    names = {"f4": "float", "u1": "uchar"}
+    header = ["ply", f"format {form} 1.0", "comment made by a test", f"element vertex {len(points)}"]
+    header += [f"property {names[kind]} {name}" for name, kind in kinds[: columns.shape[1]]]
+    if form == "ascii":
+        body = "".join(" ".join(str(value) for value in row) + "\n" for row in rows.tolist()).encode()
+    else:
+        body = (rows if "little" in form else rows.astype(rows.dtype.newbyteorder(">"))).tobytes()
+    return "\n".join([*header, "end_header\n"]).encode() + body
+
+
 def colmap(folder: Path, *, kind: str = "bin", count: int = 9) -> Cameras:
     views = cameras(count)
     model = folder / "sparse" / "0"

@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from PIL import Image
 from torch.testing import assert_close
 
 from distill3d.data import photographs
-from distill3d.data.dataset import Dataset, Frame, open_dataset, upright_and_centred
+from distill3d.data.dataset import Dataset, Frame, open_dataset, rigid
 from distill3d.data.lens import Lens, undistorted
+from distill3d.data.placing import upright_and_centred
 from distill3d.errors import UserError
 from distill3d.rotation import scale_and_rotation
 from tests.data import folders
@@ -229,6 +231,37 @@ def test_cameras_side_by_side_look_at_what_is_as_deep_as_is_known(noise):
     focus = torch.linalg.inv(to_ours)[:3, 3]
     assert_close(focus, torch.tensor([0.0, 4, 0]).double(), rtol=0, atol=1e-9 if noise == 0 else 0.7)
     assert to_ours[2, 2] / scale_and_rotation(to_ours)[0] > 0.99
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+@pytest.mark.parametrize("spread", [-0.05, 0.0, 0.05])
+def test_cameras_side_by_side_look_at_what_is_before_them_where_nothing_is_known(noise, spread):
+    """Also those whose axes go apart, and meet behind them: not where they stand, which nobody has pictured.
+
+    They stand up to 1.1 apart and see as wide as far, so that pictures of something 2.2 away share half.
+    """
+    frames = [replace(frame, width=1, height=1) for frame in facing(noise=noise)]
+    for frame in frames:
+        frame.camera_to_world[0, 2] += spread * frame.camera_to_world[0, 3]
+        q, r = torch.linalg.qr(frame.camera_to_world[:3, :3].flip(1))
+        frame.camera_to_world[:3, :3] = (q * r.diagonal().sign()).flip(1)
+    to_ours = upright_and_centred(frames)
+    focus = torch.linalg.inv(to_ours)[:3, 3]
+    assert_close(focus, torch.tensor([0.0, 2.236, 0]).double(), rtol=0, atol=0.3)
+    for frame in frames:
+        x, y, z = torch.linalg.inv(frame.camera_to_world)[:3] @ torch.cat([focus, focus.new_ones(1)])
+        assert z > 0 and max(abs(x / z), abs(y / z)) < 0.5, "in the picture"
+
+
+def test_a_world_of_another_scale_and_place_is_the_same_one_for_cameras_side_by_side():
+    here = upright_and_centred(facing(noise=0.03))
+    similarity = torch.eye(4).double()
+    similarity[:3] = torch.tensor([[0.0, -7, 0, 3], [7, 0, 0, 5], [0, 0, 7, -2]])
+    moved = [replace(f, camera_to_world=rigid(similarity, f.camera_to_world)) for f in facing(noise=0.03)]
+    there = upright_and_centred(moved) @ similarity
+    eyes = torch.stack([frame.camera_to_world[:, 3] for frame in facing(noise=0.03)])
+    assert_close((eyes @ there.T)[:, 2], (eyes @ here.T)[:, 2])
+    assert_close((eyes @ there.T)[:, :3].norm(dim=1), (eyes @ here.T)[:, :3].norm(dim=1))
 
 
 def test_near_and_far_bounds_say_how_deep(tmp_path):
@@ -476,3 +509,9 @@ def test_a_picture_outside_the_folder_is_not_read(tmp_path):
 
 def test_a_folder_that_is_no_dataset_says_what_was_expected(tmp_path):
     assert "transforms.json" in refusal(tmp_path)
+
+
+def test_a_file_of_a_dataset_names_its_folder(tmp_path):
+    folders.blender(tmp_path)
+    assert refusal(tmp_path / "transforms_train.json").endswith(f"such as {tmp_path}")
+    assert refusal(tmp_path / "gone").endswith("expected a dataset's folder")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distill3d import files
+from distill3d import files, ply
 from distill3d.errors import UserError
-from distill3d.formats import ply, ply_gaussians
+from distill3d.formats import ply_gaussians
 from distill3d.representations._extra import Extra
 
 
@@ -72,6 +72,43 @@ def test_properties_are_found_by_name(seed: int, endian: str) -> None:
     after = ply_gaussians.read(_with_other_layout(ply_gaussians.write(before), seed, endian))
     assert set(after) == set(before)
     assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def _as_text(data: bytes, end: str = "\n") -> bytes:
+    """The same vertices as lines of numbers, as older programs write them."""
+    header, rows = data.split(b"end_header\n", 1)[0], ply.read_element(data, "vertex")
+    lines = [" ".join(repr(float(number)) for number in row) for row in rows.tolist()]
+    named = header.decode().replace("binary_little_endian", "ascii") + "end_header"
+    return end.join([*named.splitlines(), *lines, ""]).encode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("terms", [1, 16])
+def test_numbers_may_be_text(terms: int, end: str) -> None:
+    before = state(5, terms)
+    before["means"][0] = torch.tensor([torch.nan, torch.inf, -torch.inf])
+    after = ply_gaussians.read(_as_text(ply_gaussians.write(before), end))
+    assert set(after) == set(before)
+    assert all(torch.equal(after[name].nan_to_num(7.0), v.nan_to_num(7.0)) for name, v in before.items())
+
+
+def test_text_cut_anywhere_or_of_no_numbers_is_refused_in_a_sentence() -> None:
+    data = _as_text(ply_gaussians.write(state(3, 1)))
+    for length in range(0, len(data) - 20, 23):
+        with pytest.raises(UserError, match="PLY"):
+            ply_gaussians.read(data[:length])
+    at = data.index(b"end_header") + 20
+    for wrong in (b"x", b"\0", b"\xff", b"-"):
+        with pytest.raises(UserError, match="lines of vertex"):
+            ply_gaussians.read(data[:at] + b" " + wrong + b" " + data[at:])
+
+
+@pytest.mark.parametrize("number", ["256", "-1", "nan"])
+def test_text_with_numbers_beyond_their_type_is_refused(number: str) -> None:
+    head = "ply\nformat ascii 1.0\nelement vertex 2\nproperty uchar red\nend_header\n"
+    assert ply.read_element(f"{head}255\n0\n".encode(), "vertex")["red"].tolist() == [255, 0]
+    with pytest.raises(UserError, match="red has numbers that are no u1"):
+        ply.read_element(f"{head}255\n{number}\n".encode(), "vertex")
 
 
 def test_the_way_from_another_world_is_the_headers_last_comment() -> None:
@@ -192,7 +229,8 @@ def test_noise_is_refused_and_never_crashes(noise: bytes) -> None:
         (b"property float x", b"property quad x", "the PLY's header has"),
         (b"property float nx", b"property float f_rest_0", "has 1 f_rest properties"),
         (b"property float nx", b"property list uchar int nx", "holds lists"),
-        (b"binary_little_endian", b"ascii", "expected binary"),
+        (b"binary_little_endian", b"ascii", "lines of vertex hold"),
+        (b"binary_little_endian", b"pdp_endian", "expected binary"),
         (b"format binary_little_endian 1.0\n", b"", "names no format"),
         (b"element vertex", b"element point", "no element vertex"),
     ],

@@ -7,12 +7,15 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 from torch.testing import assert_close
 
+from distill3d.camera import look_at
 from distill3d.ops import backends
+from distill3d.ops.footprint import LONGEST, footprint
 from distill3d.ops.interpolate import interpolate, interpolate_derivatives
 from distill3d.ops.mesh import rasterize
-from distill3d.ops.texture import bilinear, mip_level, mip_levels, nearest, trilinear
+from distill3d.ops.texture import anisotropic, bilinear, mip_levels, nearest
 from tests.ops.machines import compiled, usable
 from tests.ops.meshes import above, on, random, random_like, square, square_faces
 
@@ -51,7 +54,7 @@ def test_a_constant_texture_is_constant(backend, repeats):
     expected = torch.full((*uv.shape[:-1], 3), 0.7)
     assert_close(nearest(texture, uv, repeats=repeats), expected)
     assert_close(bilinear(texture, uv, repeats=repeats), expected)
-    assert_close(trilinear(texture, uv, footprints(uv), repeats=repeats), expected)
+    assert_close(anisotropic(texture, uv, footprints(uv), repeats=repeats), expected)
 
 
 @pytest.mark.parametrize("sample", [nearest, bilinear])
@@ -89,20 +92,58 @@ def test_u_runs_along_rows_and_v_down_columns(backend):
 def test_a_footprint_of_a_texel_or_less_is_bilinear(backend, side):
     texture, uv = torch.rand(side, side, 2), uv_everywhere()
     derivatives = footprints(uv, 1e-3 / side)
-    assert_close(trilinear(texture, uv, derivatives), bilinear(texture, uv), rtol=0, atol=1e-6)
+    assert_close(anisotropic(texture, uv, derivatives), bilinear(texture, uv), rtol=0, atol=1e-6)
 
 
-def test_the_level_is_the_logarithm_of_the_longer_axis_in_texels():
-    for across, along, level in (
-        (1.0, 0.1, 0.0),
-        (2.0, 0.5, 1.0),
-        (3.0, 8.0, 3.0),
-        (0.01, 0.2, 0.0),
-        (99, 9, 5.0),
-    ):
-        turn = torch.tensor([[math.cos(0.4), -math.sin(0.4)], [math.sin(0.4), math.cos(0.4)]])
-        footprint = turn @ torch.diag(torch.tensor([float(across), float(along)])) / 64
-        assert mip_level(footprint, 64, 64, 6).item() == pytest.approx(level, abs=1e-4)
+@pytest.mark.parametrize(
+    ("across", "along", "step"),
+    [(1.0, 0.1, 1), (2.0, 2.0, 2), (2.0, 0.5, 1), (3.0, 8.0, 3), (0.01, 0.2, 1), (20.0, 1.0, 20 / LONGEST)],
+)
+def test_steps_are_as_long_as_the_shorter_axis_and_along_the_longer(across, along, step):
+    turn = torch.tensor([[math.cos(0.4), -math.sin(0.4)], [math.sin(0.4), math.cos(0.4)]])
+    spin = torch.tensor([[math.cos(1.1), -math.sin(1.1)], [math.sin(1.1), math.cos(1.1)]])
+    pixel = turn @ torch.diag(torch.tensor([across, along])) @ spin / torch.tensor([[64.0], [32.0]])
+    level, length, *step_uv = footprint(pixel, 64, 32, 7).tolist()
+    assert level == pytest.approx(math.log2(step), abs=1e-4)
+    assert length == pytest.approx(max(across, along, 1) / step, rel=1e-4)
+    if across != along:
+        way = turn[:, 0 if across > along else 1] * step
+        found = torch.tensor(step_uv) * torch.tensor([64.0, 32.0])
+        assert_close(found * (found @ way).sign(), way, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 2.4])
+def test_a_round_footprint_is_linear_between_two_mip_levels(backend, level):
+    texture, uv = torch.rand(16, 16, 3), uv_everywhere()
+    turn = torch.tensor([[math.cos(0.4), -math.sin(0.4)], [math.sin(0.4), math.cos(0.4)]])
+    values = anisotropic(texture, uv, (2**level / 16 * turn).expand(*uv.shape[:-1], 2, 2))
+    levels = mip_levels(texture[None])
+    near, far = (bilinear(levels[int(i)][0], uv) for i in (math.floor(level), math.ceil(level)))
+    assert_close(values, near + (level - math.floor(level)) * (far - near), rtol=0, atol=2e-5)
+
+
+def test_a_long_footprint_is_the_mean_along_it(backend):
+    """Of a texture that changes across alone, however fine, a footprint that runs down it blurs nothing."""
+    texture = torch.rand(64, 3).expand(64, 64, 3)
+    uv = uv_everywhere()
+    down = torch.tensor([[0.5 / 64, 0.0], [0.0, 12.0 / 64]]).expand(*uv.shape[:-1], 2, 2)
+    assert_close(anisotropic(texture, uv, down), bilinear(texture, uv), rtol=0, atol=1e-5)
+    across = down.flip(-2)
+    moved = (uv[..., None, 0] + (torch.arange(1200) + 0.5) / 100 / 64 - 6 / 64).flatten(2)
+    mean = (
+        bilinear(texture, torch.stack([moved, torch.zeros_like(moved)], -1)).unflatten(2, (-1, 1200)).mean(3)
+    )
+    assert_close(anisotropic(texture, uv, across), mean, rtol=0, atol=0.02)
+
+
+def test_a_footprint_that_grows_changes_the_picture_without_a_jump(backend):
+    texture, count = torch.rand(64, 64, 1, generator=torch.Generator().manual_seed(0)), 3000
+    uv = torch.tensor([0.31, 0.77]).expand(1, 1, count, 2)
+    length = torch.linspace(1, 18, count)
+    pixels = torch.diag_embed(torch.stack([length, torch.ones(count)], -1)) / 64
+    values = anisotropic(texture, uv, pixels[None, None])[0, 0, :, 0]
+    assert values.diff().abs().max() < 0.01
+    assert values.std() > 0.02
 
 
 def test_levels_halve_down_to_one_texel_and_keep_the_mean_of_even_textures():
@@ -122,15 +163,35 @@ def test_a_checkerboard_too_fine_for_the_picture_is_grey(backend):
         interpolate_derivatives(uv, square_faces(), fragments),
     )
     seen = fragments.triangle >= 0
-    grey = trilinear(board, at, slopes)[seen]
+    grey = anisotropic(board, at, slopes)[seen]
     assert_close(grey, torch.full_like(grey, 0.5), rtol=0, atol=0.01)
     assert bilinear(board, at)[seen].std() > 0.2
+
+
+def test_a_board_seen_at_a_grazing_angle_is_near_its_supersampled_picture(backend):
+    """Within 33 dB; the mip level of the longer axis alone reaches 21."""
+    board = ((torch.arange(64)[:, None] // 4 + torch.arange(64) // 4) % 2).float()[..., None]
+    eye = torch.tensor([0.0, -2.2, 0.35])
+    fine, coarse = (
+        look_at(eye[None], torch.zeros(1, 3), fov_y_rad=0.6, width=side, height=side) for side in (384, 48)
+    )
+    uv = (square()[:, :2] + 1) / 2
+    pictures = []
+    for camera in (fine, coarse):
+        seen = rasterize(square(), square_faces(), camera, derivatives=True)
+        at, slopes = (of(uv, square_faces(), seen) for of in (interpolate, interpolate_derivatives))
+        sampled = bilinear(board, at) if camera is fine else anisotropic(board, at, slopes)
+        pictures.append((sampled, (seen.triangle >= 0).float()[..., None]))
+    (sampled, covered), (mine, _) = pictures
+    truth, whole = (avg_pool2d(x.movedim(-1, 1), 8).movedim(1, -1) for x in (sampled * covered, covered))
+    wrong = (mine - truth)[whole == 1].square().mean()
+    assert -10 * wrong.log10() > 33
 
 
 @pytest.mark.parametrize("repeats", [True, False])
 def test_the_gradient_of_the_texture_is_the_adjoint(backend, repeats):
     texture, uv = torch.rand(6, 5, 3, requires_grad=True), uv_everywhere()
-    for sample in (nearest, bilinear, partial(trilinear, derivatives=footprints(uv))):
+    for sample in (nearest, bilinear, partial(anisotropic, derivatives=footprints(uv))):
         values = sample(texture, uv, repeats=repeats)
         cotangent = random_like([values])[0]
         (gradient,) = torch.autograd.grad(values, texture, cotangent)
@@ -143,9 +204,9 @@ def test_every_picture_may_have_its_own_texture(backend):
     for sample in (nearest, bilinear):
         together = sample(textures, uv)
         assert all(torch.equal(together[i], sample(textures[i], uv[i])) for i in range(2))
-    together = trilinear(textures, uv, derivatives)
+    together = anisotropic(textures, uv, derivatives)
     for i in range(2):
-        assert torch.equal(together[i], trilinear(textures[i], uv[i], derivatives[i]))
+        assert torch.equal(together[i], anisotropic(textures[i], uv[i], derivatives[i]))
 
 
 # The kernels against the definition in float64
@@ -160,7 +221,7 @@ def test_values_and_gradients_are_those_of_the_definition(kernel, size, repeats)
     for name, dtype in ((kernel, torch.float32), ("reference", torch.float64)):
         leaves = [values.to(dtype).requires_grad_() for values in inputs]
         with backends.use(name):
-            values = [bilinear(*leaves[:2], repeats=repeats), trilinear(*leaves, repeats=repeats)]
+            values = [bilinear(*leaves[:2], repeats=repeats), anisotropic(*leaves, repeats=repeats)]
         results.append((*values, *torch.autograd.grad(values, leaves, random_like(values))))
     for ours, exact in zip(*results, strict=True):
         assert_close(ours.double(), exact, rtol=1e-4, atol=2e-5)
@@ -172,7 +233,7 @@ def test_the_definitions_own_gradient_is_its_derivative(repeats):
     inputs = [random(3, 4, 2).double(), uv, footprints(uv)]
     with backends.use("reference"):
         assert torch.autograd.gradcheck(
-            partial(trilinear, repeats=repeats),
+            partial(anisotropic, repeats=repeats),
             [values.requires_grad_() for values in inputs],
             fast_mode=True,
         )
@@ -193,7 +254,7 @@ def test_coordinates_that_are_not_finite_give_nothing(backend, value, repeats):
     for values in (
         nearest(texture, uv, repeats=repeats),
         bilinear(texture, uv, repeats=repeats),
-        trilinear(texture, uv, derivatives, repeats=repeats),
+        anisotropic(texture, uv, derivatives, repeats=repeats),
     ):
         assert values.isfinite().all()
         assert values[0, 0, 0].abs().max() == 0
@@ -212,7 +273,7 @@ def test_coordinates_far_outside_are_drawn(backend, value):
 
 def test_no_sample_is_no_value_and_no_gradient(backend):
     texture, uv = torch.rand(4, 4, 3, requires_grad=True), torch.empty(0, 5, 5, 2)
-    values = trilinear(texture, uv, torch.empty(0, 5, 5, 2, 2))
+    values = anisotropic(texture, uv, torch.empty(0, 5, 5, 2, 2))
     assert values.shape == (0, 5, 5, 3)
     assert torch.autograd.grad(values.sum(), texture)[0].abs().max() == 0
 
@@ -227,7 +288,7 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
         for count in (2, 1, 3):
             torch.set_num_threads(count)
             leaf = texture.clone().requires_grad_()
-            values = trilinear(leaf, uv, footprints(uv.detach()))
+            values = anisotropic(leaf, uv, footprints(uv.detach()))
             results.append(torch.autograd.grad(values, [leaf, uv], random_like([values])))
     finally:
         torch.set_num_threads(threads)
@@ -239,10 +300,10 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bits():
 def test_the_operator_keeps_torchs_contracts(kernel, levels):
     pyramid = torch.rand(2, 16 + 4 * (levels - 1), 3, requires_grad=True)
     uv = torch.rand(2, 10, 2, requires_grad=True)
-    level = torch.rand(2, 10, requires_grad=True) if levels > 1 else None
+    covered = torch.rand(2, 10, 4, requires_grad=True) if levels > 1 else None
     torch.library.opcheck(
         torch.ops.distill3d.texture.default,
-        (kernel, pyramid, uv, level, 4, 4, levels, True),
+        (kernel, pyramid, uv, covered, 4, 4, levels, True),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
 
@@ -266,7 +327,7 @@ def test_shapes_that_do_not_agree_are_refused():
     with pytest.raises(ValueError, match="as many as there are pictures"):
         bilinear(torch.rand(3, 4, 4, 3), uv)
     with pytest.raises((ValueError, TypeError), match="derivatives"):
-        trilinear(torch.rand(4, 4, 3), uv, torch.zeros(1, 1, 1, 2, 2))
+        anisotropic(torch.rand(4, 4, 3), uv, torch.zeros(1, 1, 1, 2, 2))
 
 
 def test_other_float_types_are_refused_by_name():

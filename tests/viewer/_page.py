@@ -35,7 +35,7 @@ def open_page(page: Any, url: str) -> None:
 
 
 def settle(page: Any) -> None:
-    page.evaluate("__d3d.settle(60000)")
+    page.evaluate("__d3d.settle(120000)")
 
 
 def picture(

@@ -30,6 +30,9 @@ CHROMIUM = ("--no-sandbox", "--use-gl=angle", "--use-angle=gl-egl", "--ignore-gp
 NOISE = ("GPU stall due to ReadPixels", "GroupMarkerNotSet")
 """What software drawing says that is no fault of the page."""
 
+PATIENCE_S = 120.0
+"""How long an answer may take: a busy machine can stand still for a minute, and a wrong page stays wrong."""
+
 
 @pytest.fixture(scope="session")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -79,19 +82,19 @@ class Talk:
         }
         return self.ask("request_frame", **(request | changes))
 
-    def hear(self, timeout: float = 20.0) -> Any:
+    def hear(self, timeout: float = PATIENCE_S) -> Any:
         """The next message: a dict, or header and payload."""
         data = self.socket.recv(timeout)
         return json.loads(data) if isinstance(data, str) else wire.unpack(data)
 
-    def hear_of(self, *kinds: str, timeout: float = 20.0) -> dict[str, Any]:
+    def hear_of(self, *kinds: str, timeout: float = PATIENCE_S) -> dict[str, Any]:
         """The next message of one of these types; others are passed over."""
         while True:
             message = self.hear(timeout)
             if isinstance(message, dict) and message["type"] in kinds:
                 return message
 
-    def hear_bytes(self, timeout: float = 20.0) -> tuple[Any, bytes]:
+    def hear_bytes(self, timeout: float = PATIENCE_S) -> tuple[Any, bytes]:
         """The next binary message; a problem is a failure."""
         while True:
             message = self.hear(timeout)
@@ -192,6 +195,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A fresh page of 320 x 240 pixels; a test fails if the page has written an error to its console."""
     context = browser.new_context(viewport={"width": 320, "height": 240}, accept_downloads=True)
     opened = context.new_page()
+    opened.set_default_timeout(1000 * PATIENCE_S)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)

@@ -16,7 +16,7 @@ from distill3d.viewer import protocol
 from distill3d.viewer.security import POLICY, host_of
 from distill3d.viewer.server import MOST_PAGES, Server
 from distill3d.viewer.sources import set_stage
-from tests.viewer.conftest import Talk, camera_json, stand_in, talking
+from tests.viewer.conftest import PATIENCE_S, Talk, camera_json, stand_in, talking
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def request(server: Server, target: str, *lines: str, method: str = "GET") -> tu
         *(lines or (f"Host: 127.0.0.1:{server.port}",)),
         "Connection: close",
     ]
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as connection:
         connection.sendall("\r\n".join([*head, "", ""]).encode("latin-1"))
         data = b""
         while more := connection.recv(65536):
@@ -49,6 +49,14 @@ def still_serves(server: Server) -> bool:
         assert talk.hello(server.token)["type"] == "welcome"
         seq = talk.ask_frame(moving=True)
         return talk.hear_bytes()[0].seq == seq
+
+
+def let_in(server: Server) -> bool:
+    with talking(server) as talk:
+        try:
+            return talk.hello(server.token)["type"] == "welcome"
+        except ConnectionClosed:
+            return False
 
 
 FOREIGN_HOSTS = [
@@ -236,7 +244,9 @@ def test_so_many_pages_and_no_more(server: Server) -> None:
     finally:
         for talk in talks:
             talk.__exit__(None, None, None)
-    time.sleep(0.2)
+    until = time.monotonic() + PATIENCE_S
+    while not let_in(server):
+        assert time.monotonic() < until, "pages that have gone still count"
     assert still_serves(server)
 
 

@@ -98,6 +98,25 @@ def test_facts_come_to_whoever_points(serve_page: Callable[..., Any], page: Any,
     tip.wait_for(state="hidden")
 
 
+def test_facts_follow_what_comes_under_a_pointer_that_rests(
+    serve_page: Callable[..., Any], page: Any, halves: Path
+) -> None:
+    """The panel unfolds, the scene turns away and back: nobody has to move the pointer for it."""
+    _page.open_page(page, serve_page(halves).url)
+    box = page.locator("canvas.scene").bounding_box()
+    tip = page.locator(".overlay .tag", has_text="primitive")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 0.5 * box["height"])
+    page.keyboard.press("4")
+    tip.wait_for()
+    camera = page.evaluate("__d3d.getCamera()")
+    away = [*camera["worldToCamera"][:3], camera["worldToCamera"][3] + 50, *camera["worldToCamera"][4:]]
+    for pose, state in ((away, "hidden"), (camera["worldToCamera"], "visible")):
+        page.evaluate("pose => __d3d.setCamera(pose)", pose)
+        tip.wait_for(state=state)
+        page.wait_for_timeout(400)
+        assert tip.is_visible() == (state == "visible")
+
+
 def test_what_is_shown_of_primitives_goes_on_with_a_run(
     serve_page: Callable[..., Any], page: Any, halves: Path
 ) -> None:

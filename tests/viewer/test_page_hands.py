@@ -125,6 +125,26 @@ def test_flying_looks_around_and_goes_where_one_looks(opened: Any) -> None:
     opened.locator(".notice", has_text="Orbiting").wait_for()
 
 
+def test_flight_never_goes_back_where_a_frame_began_before_its_key(opened: Any) -> None:
+    """A frame's time is when it began: on a busy machine well before a key that it comes after."""
+    before, turn = at_rest(opened)
+    opened.evaluate(
+        """() => {
+          const next = window.requestAnimationFrame.bind(window);
+          window.requestAnimationFrame = (draw) => next((began) => draw(began - 200));
+          window.way = [];
+          const note = () => { window.way.push([...eye()]); next(note); };
+          note();
+        }"""
+    )
+    opened.keyboard.down("w")
+    opened.wait_for_function("([x]) => Math.abs(eye()[0] - x) > 0.03", arg=before.tolist())
+    opened.keyboard.up("w")
+    opened.evaluate(PICTURES_GO_BY)
+    way = (np.array(opened.evaluate("way")) - before) @ turn[2]
+    assert way[-1] > 0.03 and np.diff(way).min() > -1e-9
+
+
 def test_two_fingers_pinch_and_one_walks_around(browser: Any, url: str) -> None:
     context = browser.new_context(viewport=_page.SIZE, has_touch=True)
     page = context.new_page()

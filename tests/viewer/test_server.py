@@ -17,11 +17,11 @@ from distill3d.formats import ply_gaussians
 from distill3d.viewer import headers
 from distill3d.viewer.server import Server
 from distill3d.viewer.sources import set_stage
-from tests.viewer.conftest import Serve, Talk, camera, camera_json, stand_in, talking
+from tests.viewer.conftest import PATIENCE_S, Serve, Talk, camera, camera_json, stand_in, talking
 
 
 def _get(server, path: str) -> bytes:
-    return urllib.request.urlopen(server.address + path, timeout=10).read()
+    return urllib.request.urlopen(server.address + path, timeout=PATIENCE_S).read()
 
 
 def test_the_page_is_told_of_every_scene(serve: Serve, scenes: dict[str, Path]) -> None:

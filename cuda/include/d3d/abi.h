@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define D3D_ABI_VERSION 1
+#define D3D_ABI_VERSION 2
 
 #if defined(_WIN32)
 #define D3D_EXPORT __declspec(dllexport)

@@ -18,19 +18,25 @@ typedef struct D3dPyramid {
     const float* values; /* [count, texels, channels] */
 } D3dPyramid;
 
+#define D3D_LONGEST_FOOTPRINT 15
+
 typedef struct D3dSamples {
     int64_t per_texture;
-    const float* uv;    /* [count, per_texture, 2] */
-    const float* level; /* [count, per_texture], or null: the first */
+    const float* uv;        /* [count, per_texture, 2] */
+    const float* footprint; /* [count, per_texture, 4], or null: bilinear in the first level. Level, length of the
+                             * longer axis in steps (1 to D3D_LONGEST_FOOTPRINT), and a step in u and in v.
+                             */
 } D3dSamples;
 
 typedef struct D3dTextureGradients {
     float* values; /* like the pyramid's */
     float* uv;
-    float* level; /* null if the samples have none */
+    float* footprint; /* null if the samples have none */
 } D3dTextureGradients;
 
-/* Values [count, per_texture, channels], linear between texels and between levels; 0 for a uv that is not finite. */
+/* Values [count, per_texture, channels], linear between texels and between levels and averaged along footprints; 0
+ * for a uv or a footprint that is not finite. A gradient's workspace is for the samples that were given with it.
+ */
 D3D_EXPORT int32_t d3d_texture(const D3dPyramid*, const D3dSamples*, float* out, const D3dLaunch*);
 D3D_EXPORT int64_t d3d_texture_gradient_bytes(const D3dPyramid*, const D3dSamples*, const D3dLaunch*);
 D3D_EXPORT int32_t d3d_texture_gradient(const D3dPyramid*, const D3dSamples*, const float* by_out,

@@ -1,5 +1,5 @@
-// Where a sample falls in a texture's mip levels. The definition is texture_reference.
-// Source: Williams 1983, Pyramidal Parametrics.
+// Where a sample's probes fall in a texture's mip levels. The definition is texture_reference.
+// Source: Williams 1983, Pyramidal Parametrics; McCormack et al. 1999, Feline.
 #pragma once
 
 #include <cstdint>
@@ -89,26 +89,70 @@ D3D_INLINE Span<S> between_levels(S level, int32_t levels) {
     return {first, first + 1 < levels ? first + 1 : first, inside - below, slope};
 }
 
+// One of the places that are averaged along a footprint. Probe k stands for what [-length / 2, length / 2] covers of
+// the step from k - 1/2 to k + 1/2, and is in the middle of it.
+template <class S>
+struct Probe {
+    S offset, weight;  // in steps from the middle, and its share
+    S offset_by_length, weight_by_length;
+};
+
+template <class S>
+D3D_INLINE int32_t farthest_probe(S length) {
+    return int32_t(ceil((length - 1) / 2));
+}
+
+template <class S>
+D3D_INLINE Probe<S> probe_of(int32_t k, S length) {
+    const int32_t away = k < 0 ? -k : k;
+    const S side = k < 0 ? S(-1) : S(1), slope = length > 1 ? S(1) : S(0);
+    if (away < farthest_probe(length) || !k) return {S(k), 1 / length, S(0), -slope / (length * length)};
+    const S before = away - S(0.5), covered = length / 2 - before;
+    return {side * (before + covered / 2), covered / length, side / 4, before / (length * length)};
+}
+
 // Textures and the places where they are read.
 struct Reader {
     D3dPyramid pyramid;
     D3dSamples samples;
 
+    // Where a sample's probes are read.
+    struct Probes {
+        float u, v, length, step_u, step_v;
+        int32_t farthest;
+        Span<float> levels;
+        Level near, far;
+        bool repeats;
+
+        D3D_INLINE Cell<float> cell(const Probe<float>& probe, const Level& level) const {
+            return cell_of(u + probe.offset * step_u, v + probe.offset * step_v, level, repeats);
+        }
+    };
+
+    D3D_INLINE int64_t count() const { return pyramid.count * samples.per_texture; }
     D3D_INLINE bool usable(int64_t sample) const {
-        const float* uv = samples.uv + 2 * sample;
-        return finite(uv[0]) && finite(uv[1]) && (!samples.level || finite(samples.level[sample]));
+        bool usable = finite(samples.uv[2 * sample]) && finite(samples.uv[2 * sample + 1]);
+        for (int i = 0; samples.footprint && i < 4; i++) usable = usable && finite(samples.footprint[4 * sample + i]);
+        return usable;
     }
-    D3D_INLINE Span<float> levels(int64_t sample) const {
-        return between_levels(samples.level ? samples.level[sample] : 0.f, pyramid.levels);
+    D3D_INLINE float length(int64_t sample) const {
+        if (!samples.footprint) return 1;
+        return lesser(greater(samples.footprint[4 * sample + 1], 1.f), float(D3D_LONGEST_FOOTPRINT));
     }
-    D3D_INLINE Cell<float> cell(int64_t sample, int32_t level) const {
+    D3D_INLINE int32_t probe_count(int64_t sample) const {
+        return usable(sample) ? 1 + 2 * farthest_probe(length(sample)) : 0;
+    }
+    D3D_INLINE Probes probes(int64_t sample) const {
         const float* uv = samples.uv + 2 * sample;
-        return cell_of(uv[0], uv[1], level_of(pyramid.width, pyramid.height, level), pyramid.repeats);
+        const float* footprint = samples.footprint ? samples.footprint + 4 * sample : nullptr;
+        Span<float> levels = between_levels(footprint ? footprint[0] : 0.f, pyramid.levels);
+        return {uv[0], uv[1], length(sample), footprint ? footprint[2] : 0, footprint ? footprint[3] : 0,
+                farthest_probe(length(sample)), levels, level_of(pyramid.width, pyramid.height, levels.first),
+                level_of(pyramid.width, pyramid.height, levels.last), bool(pyramid.repeats)};
     }
     D3D_INLINE const float* texture(int64_t sample) const {
         return pyramid.values + sample / samples.per_texture * pyramid.texels * pyramid.channels;
     }
-    D3D_INLINE int64_t count() const { return pyramid.count * samples.per_texture; }
 
     D3D_INLINE void add(int64_t sample, const Cell<float>& cell, float weight, float* out) const {
         for (int corner = 0; corner < 4; corner++) {
@@ -132,17 +176,39 @@ struct Reader {
     }
 };
 
-D3D_INLINE void sample_gradient(const Reader& reader, int64_t sample, const float* by_out, const D3dTextureGradients& by) {
-    float* by_uv = by.uv + 2 * sample;
-    by_uv[0] = by_uv[1] = 0;
-    if (by.level) by.level[sample] = 0;
+D3D_INLINE void read_sample(const Reader& reader, int64_t sample, float* value) {
+    for (int c = 0; c < reader.pyramid.channels; c++) value[c] = 0;
     if (!reader.usable(sample)) return;
-    Span<float> levels = reader.levels(sample);
-    float near[3], far[3];
-    reader.along(sample, reader.cell(sample, levels.first), by_out, near);
-    reader.along(sample, reader.cell(sample, levels.last), by_out, far);
-    for (int i = 0; i < 2; i++) by_uv[i] = near[1 + i] + levels.weight * (far[1 + i] - near[1 + i]);
-    if (by.level) by.level[sample] = levels.slope * (far[0] - near[0]);
+    const Reader::Probes probes = reader.probes(sample);
+    for (int32_t k = -probes.farthest; k <= probes.farthest; k++) {
+        const Probe<float> probe = probe_of(k, probes.length);
+        const float far = probes.levels.weight * probe.weight;
+        reader.add(sample, probes.cell(probe, probes.near), probe.weight - far, value);
+        if (far > 0) reader.add(sample, probes.cell(probe, probes.far), far, value);
+    }
+}
+
+D3D_INLINE void sample_gradient(const Reader& reader, int64_t sample, const float* by_out, const D3dTextureGradients& by) {
+    float by_uv[2] = {0, 0}, by_footprint[4] = {0, 0, 0, 0};
+    if (reader.usable(sample)) {
+        const Reader::Probes probes = reader.probes(sample);
+        for (int32_t k = -probes.farthest; k <= probes.farthest; k++) {
+            const Probe<float> probe = probe_of(k, probes.length);
+            float near[3], far[3], mixed[3];
+            reader.along(sample, probes.cell(probe, probes.near), by_out, near);
+            reader.along(sample, probes.cell(probe, probes.far), by_out, far);
+            for (int i = 0; i < 3; i++) mixed[i] = near[i] + probes.levels.weight * (far[i] - near[i]);
+            for (int i = 0; i < 2; i++) {
+                by_uv[i] += probe.weight * mixed[1 + i];
+                by_footprint[2 + i] += probe.weight * probe.offset * mixed[1 + i];
+            }
+            by_footprint[0] += probe.weight * probes.levels.slope * (far[0] - near[0]);
+            by_footprint[1] += probe.weight_by_length * mixed[0] + probe.weight * probe.offset_by_length *
+                                   (mixed[1] * probes.step_u + mixed[2] * probes.step_v);
+        }
+    }
+    for (int i = 0; i < 2; i++) by.uv[2 * sample + i] = by_uv[i];
+    for (int i = 0; by.footprint && i < 4; i++) by.footprint[4 * sample + i] = by_footprint[i];
 }
 
 }  // namespace d3d

@@ -10,30 +10,38 @@ import { h } from '../ui/dom';
 const REST_MS = 180;
 
 export function pointing(context: Context, open: Signal<boolean>, alike: (layer: Layer, primitive: number) => void): HTMLElement {
-  const { stage, controls, overlay, notices } = context;
+  const { scene, stage, viewpoint, server, controls, overlay, notices } = context;
   const tip = h('div.tag', { hidden: true, style: 'white-space: normal' });
   overlay.append(tip);
   const kept = h('div', {}, h('p.hint', {}, 'Click on the scene to see what is there.'));
+  /** Where the pointer rests: another object whenever it comes to rest anew. */
+  let at: readonly [x: number, y: number] | null = null;
   let timer = 0;
-  stage.canvas.addEventListener('pointermove', (event) => {
-    tip.hidden = true;
+  const look = async (): Promise<void> => {
+    const place = at;
+    const found = place && open.value ? await pick(context, ...place).catch(() => null) : null;
+    if (!place || at !== place) return; // the pointer has gone on
+    tip.hidden = !found?.picked.facts.length || found.picked.primitive === null;
+    if (tip.hidden) return;
+    tip.replaceChildren(list(found!.picked.facts.slice(0, 4)));
+    Object.assign(tip.style, { left: `${place[0] + 14}px`, top: `${place[1] + 14}px` });
+  };
+  /** Look once the picture rests too: what is under a pointer that rests changes with it. */
+  const ask = (): void => {
     window.clearTimeout(timer);
-    if (!open.value || event.buttons !== 0) return;
-    const [x, y] = [event.offsetX, event.offsetY];
-    timer = window.setTimeout(async () => {
-      const found = await pick(context, x, y).catch(() => null);
-      if (!found?.picked.facts.length || found.picked.primitive === null) return;
-      tip.replaceChildren(list(found.picked.facts.slice(0, 4)));
-      Object.assign(tip.style, { left: `${x + 14}px`, top: `${y + 14}px` });
-      tip.hidden = false;
-    }, REST_MS);
-  });
-  stage.canvas.addEventListener('pointerleave', () => {
-    window.clearTimeout(timer);
+    if (at) timer = window.setTimeout(look, REST_MS);
+  };
+  const point = (where: typeof at): void => {
+    at = where;
     tip.hidden = true;
-  });
+    ask();
+  };
+  stage.canvas.addEventListener('pointermove', ({ buttons, offsetX, offsetY }) => point(buttons ? null : [offsetX, offsetY]));
+  stage.canvas.addEventListener('pointerleave', () => point(null));
+  viewpoint.changed(() => point(at && [...at]));
+  for (const signal of [open, stage.size, scene.mode, scene.states, server.socket.line]) signal.changed(ask);
   controls.onclick = async (x, y) => {
-    window.clearTimeout(timer);
+    point(null); // a click's answer is waited for, whatever changes meanwhile
     try {
       const found = await pick(context, x, y);
       if (!found) return;

@@ -111,8 +111,9 @@ export class Controls {
         this.#flying = false;
         return;
       }
-      const way = (Math.min(now - last, 100) / 1000) * FLIGHT_PER_SECOND * this.#viewpoint.distance;
-      last = now;
+      // a frame's time is when it began, which may be before the key was pressed
+      const way = (Math.max(0, Math.min(now - last, 100)) / 1000) * FLIGHT_PER_SECOND * this.#viewpoint.distance;
+      last = Math.max(now, last);
       const sum = [0, 0, 0];
       for (const code of this.#held) KEYS[code]?.forEach((part, i) => (sum[i]! += part));
       this.#viewpoint.move(sum[0]! * way, sum[1]! * way, sum[2]! * way);
