@@ -54,6 +54,12 @@ class HashGrid:
     border: int = 0
     """Entries along an axis that a dense level has more than tiny-cuda-nn's: 1 in torch-ngp's tables."""
 
+    @classmethod
+    def spanning(cls, coarsest: int, finest: int, *, levels: int, log2_entries: int) -> HashGrid:
+        """Levels that rise by equal factors from one resolution to another."""
+        growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
+        return cls(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
+
     def __post_init__(self) -> None:
         """Raises ValueError for what no table can have."""
         expected = {

@@ -6,7 +6,6 @@ Graphics Primitives (arXiv 2201.05989), section 5.4.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from distill3d import sh
 from distill3d.ops.mlp import mlp
+from distill3d.representations._learned import weights
 
 DEGREE = 3
 HARMONICS = (DEGREE + 1) ** 2
@@ -35,9 +35,3 @@ def network(
     """Weights to start from, of a perceptron with so many hidden layers."""
     sizes = [features + HARMONICS * directional, *[width] * layers, 3]
     return [weights(inputs, outputs, generator) for inputs, outputs in pairwise(sizes)]
-
-
-def weights(inputs: int, outputs: int, generator: torch.Generator) -> Float[Tensor, "W K"]:
-    """Uniform, with a variance of 2 / (inputs + outputs)."""
-    reach = math.sqrt(6 / (inputs + outputs))
-    return reach * (2 * torch.rand(outputs, inputs, generator=generator) - 1)

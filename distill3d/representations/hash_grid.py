@@ -19,7 +19,7 @@ from distill3d.field import Field
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
 from distill3d.ops.mlp import hashgrid_mlp
 from distill3d.representations import _sight
-from distill3d.representations._learned import listed, parameter, parameters
+from distill3d.representations._learned import listed, parameter, parameters, weights
 from distill3d.scene import Scene, Seen
 
 FEATURES = 16
@@ -108,12 +108,11 @@ class HashGrid(Field):
                 f"{width}, colour_layers {colour_layers} and samples {samples}; expected 1 or more levels "
                 "and width, 2 or more samples and coarsest, finest not under coarsest, colour_layers from 0"
             )
-        growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
-        layout = Layout(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
+        layout = Layout.spanning(coarsest, finest, levels=levels, log2_entries=log2_entries)
         generator = torch.Generator().manual_seed(seed)
         table = START * (2 * torch.rand(layout.table_shape, generator=generator) - 1)
         sizes = (layout.outputs, width), (width, FEATURES)
-        density = [_sight.weights(*size, generator) for size in sizes]
+        density = [weights(*size, generator) for size in sizes]
         colour = _sight.network(
             FEATURES, directional=directional, width=width, layers=colour_layers, generator=generator
         )

@@ -10,7 +10,6 @@ directions are meant; it stands in our world by a similarity.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from torch import Tensor
 from distill3d import sh
 from distill3d.ops.hashgrid_layout import HashGrid as Layout
 from distill3d.ops.mlp import hashgrid_mlp, mlp
-from distill3d.representations._learned import listed, parameter, parameters
+from distill3d.representations._learned import listed, parameter, parameters, weights
 from distill3d.representations._placed import Place, Placed
 
 FEATURES = 16
@@ -75,20 +74,15 @@ class InstantNgp(Placed):
                 f"{width} and samples {samples}; expected 1 or more levels and width, 2 or more samples and "
                 "coarsest, and finest not under coarsest"
             )
-        growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
-        layout = Layout(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
+        layout = Layout.spanning(coarsest, finest, levels=levels, log2_entries=log2_entries)
         generator = torch.Generator().manual_seed(seed)
 
-        def even(reach: float, *shape: int) -> Tensor:
-            return reach * (2 * torch.rand(*shape, generator=generator) - 1)
-
         def network(*widths: int) -> list[Tensor]:
-            """Weights with a variance of 2 / (inputs + outputs)."""
-            return [even(math.sqrt(6 / (i + o)), o, i) for i, o in pairwise(widths)]
+            return [weights(*sizes, generator) for sizes in pairwise(widths)]
 
         seen = FEATURES + (HARMONICS + 1) ** 2
         return cls(
-            even(START, *layout.table_shape),
+            START * (2 * torch.rand(layout.table_shape, generator=generator) - 1),
             network(layout.outputs, width, FEATURES),
             network(seen, width, width, 3),
             layout=layout,

@@ -10,7 +10,6 @@ entries at x·s where those of tiny-cuda-nn have them at x·s + ½.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any
@@ -23,7 +22,7 @@ from distill3d import sh
 from distill3d.ops.hashgrid import hashgrid
 from distill3d.ops.hashgrid_layout import HashGrid
 from distill3d.ops.mlp import mlp
-from distill3d.representations._learned import listed, parameters
+from distill3d.representations._learned import listed, parameters, weights
 from distill3d.representations._placed import Place, Placed
 
 FEATURES = 15
@@ -88,21 +87,17 @@ class Nerfacto(Placed):
                 f"{width} and samples {samples}; expected 1 or more levels and width, 2 or more samples and "
                 "coarsest, and finest not under coarsest"
             )
-        growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
-        grid = HashGrid(levels=levels, log2_entries=log2_entries, base_resolution=coarsest, growth=growth)
+        grid = HashGrid.spanning(coarsest, finest, levels=levels, log2_entries=log2_entries)
         generator = torch.Generator().manual_seed(seed)
 
-        def even(reach: float, *shape: int) -> Tensor:
-            return reach * (2 * torch.rand(*shape, generator=generator) - 1)
-
         def network(*widths: int) -> Network:
-            """Weights with a variance of 2 / (inputs + outputs), and no biases yet."""
-            weights = [even(math.sqrt(6 / (i + o)), o, i) for i, o in pairwise(widths)]
-            return weights, [torch.zeros(o) for o in widths[1:]]
+            """No biases yet."""
+            biases = [torch.zeros(outputs) for outputs in widths[1:]]
+            return [weights(*sizes, generator) for sizes in pairwise(widths)], biases
 
         return cls(
             [grid],
-            [even(START, *grid.table_shape)],
+            [START * (2 * torch.rand(grid.table_shape, generator=generator) - 1)],
             network(grid.outputs, width, 1 + FEATURES),
             network((HARMONICS + 1) ** 2 + FEATURES, width, width, 3),
             shifts=[0.0],

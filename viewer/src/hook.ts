@@ -28,7 +28,7 @@ export function installHook(context: Context): void {
   (window as unknown as { __d3d: Hook }).__d3d = makeHook(context);
 }
 
-export function makeHook(context: Context): Hook {
+function makeHook(context: Context): Hook {
   const { scene, stage, server, viewpoint } = context;
   return {
     get ready() {
@@ -76,7 +76,7 @@ function awaited({ scene, stage, server }: Context): string[] {
 }
 
 /** Waits until nothing changes any more and the last change has been drawn. */
-export async function settle(context: Context, withinMs = 30000): Promise<void> {
+async function settle(context: Context, withinMs = 30000): Promise<void> {
   const { stage } = context;
   const until = performance.now() + withinMs;
   stage.ask();

@@ -109,7 +109,7 @@ export class Layer {
   }
 }
 
-export function matrixOf({ position, turnDeg, scale }: Transform): Matrix4 {
+function matrixOf({ position, turnDeg, scale }: Transform): Matrix4 {
   const [x, y, z] = turnDeg.map(MathUtils.degToRad) as [number, number, number];
   return new Matrix4()
     .makeRotationFromEuler(new Euler(x, y, z))

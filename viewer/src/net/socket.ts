@@ -6,7 +6,7 @@ import {
   WRONG_TOKEN, readArrayHeader, readFrameHeader,
 } from './protocol';
 
-export const HEADER_BYTES = 32;
+const HEADER_BYTES = 32;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 4000;
 /** Calls without an answer, about twenty seconds of them, after which the server is taken for gone. */
