@@ -114,6 +114,14 @@ def in_two_buffers(content: dict[str, Any], binary: bytes, folder: Path) -> None
         view |= {"buffer": 1, "byteOffset": view["byteOffset"] - begin}
 
 
+def moved_text() -> bytes:
+    """A .gltf of whole numbers as text, whose picture is moved."""
+    content, binary = quad(np.round(PLACES * 127).astype("|i1"), np.round(UV * 127).astype("|i1"))
+    texture_of(content)["extensions"] = {"KHR_texture_transform": {"offset": [0.25, -1], "scale": [2, 0.5]}}
+    as_text(content, binary, Path())
+    return json.dumps(content).encode()
+
+
 @pytest.mark.parametrize("kept", [in_files, as_text, in_two_buffers])
 def test_a_gltf_in_files_or_as_text_is_the_same_mesh(kept: Callable[..., None], tmp_path: Path) -> None:
     content, binary = quad()

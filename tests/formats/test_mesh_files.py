@@ -25,6 +25,7 @@ from distill3d.formats import mesh as mesh_format
 from distill3d.formats._light import to_display, to_light
 from distill3d.representations.mesh import Mesh
 from tests.formats.damage import DAMAGE, QUICK, THOROUGH, damaged, survives
+from tests.formats.test_gltf import moved_text
 
 QUAD = np.array([[0, -0.5, -0.5], [0, 0.5, -0.5], [0, 0.5, 0.5], [0, -0.5, 0.5]])
 """It faces +x, as an object's front does."""
@@ -322,6 +323,7 @@ def whole(kind: str) -> bytes:
 
 
 FILES = {kind: whole(kind) for kind in mesh_format.SUFFIXES}
+FILES["moved.gltf"] = moved_text()
 FILES["ascii.ply"] = trimesh.creation.icosphere(1).export(file_type="ply", encoding="ascii")
 
 
