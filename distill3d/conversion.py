@@ -18,6 +18,7 @@ from distill3d.distill import Lesson, Pictures, Told
 from distill3d.field import Field
 from distill3d.moment import Moment
 from distill3d.representations._primitives import Primitives
+from distill3d.rig import Rig
 from distill3d.scene import Scene
 from distill3d.target import Target
 from distill3d.teachers.progress import Progress
@@ -67,6 +68,8 @@ class Source:
     """What is converted; it lies in the unit ball."""
 
     scene: Scene
+    rig: Rig = AROUND
+    """From where it is looked at: a scene need not look right from where nobody has seen it."""
 
     @cached_property
     def field(self) -> Field:
@@ -144,7 +147,7 @@ def lesson(source: Source, student: Scene, route: Route, pace: Pace) -> Lesson:
 def _volume(source: Source, student: Scene, pace: Pace) -> Lesson:
     if not isinstance(student, Field):
         raise TypeError(f"given a {type(student).__name__} to be taught at points, expected a field")
-    evenly = Evenly(AROUND, pace.views, pace.rays, pace.size)
+    evenly = Evenly(source.rig, pace.views, pace.rays, pace.size)
     rays: RaySource = Hardest(evenly) if pace.active else evenly
     return Volume(source.field, rays, comparable=comparable(student, source.field))
 
@@ -154,7 +157,7 @@ def _pictures(source: Source, student: Scene, pace: Pace) -> Lesson:
     stride = max(1, math.isqrt(pixels // pace.rays)) if isinstance(student, Field) else 1
     closer = CLOSER if isinstance(student, Primitives) else 1.0
     active = ACTIVE if pace.active else 0.0
-    teacher = SceneTeacher(source.scene, closer=closer, stride=stride, active=active)
+    teacher = SceneTeacher(source.scene, source.rig, closer=closer, stride=stride, active=active)
     if isinstance(student, Primitives):
         return Progress(teacher, pace.views, pace.size, whole=True)
     return Pictures(teacher, teacher, pace.views, pace.size, teacher.want, whole=True)

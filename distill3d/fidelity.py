@@ -15,6 +15,7 @@ from distill3d.camera import Cameras
 from distill3d.chamfer import solid_likeness
 from distill3d.comparison import Comparison, compare
 from distill3d.moment import Moment
+from distill3d.rig import Rig
 from distill3d.scene import Scene
 from distill3d.teachers.scene import AROUND
 
@@ -27,16 +28,16 @@ NEAR, NEAR_VIEWS = 4.0, 8
 """The focal length of pictures from near, times that of the others; and how many there are."""
 
 
-def held_out(size: int, views: int = VIEWS) -> Cameras:
-    """Random cameras around, [views], the same ones every time."""
+def held_out(size: int, views: int = VIEWS, rig: Rig = AROUND) -> Cameras:
+    """Random cameras of a rig, [views], the same ones every time."""
     generator = torch.Generator().manual_seed(SEED)
-    return AROUND.cameras(Moment(1, 1, generator), views=views, width=size, height=size)
+    return rig.cameras(Moment(1, 1, generator), views=views, width=size, height=size)
 
 
-def near(size: int, views: int = NEAR_VIEWS) -> Cameras:
+def near(size: int, views: int = NEAR_VIEWS, rig: Rig = AROUND) -> Cameras:
     """The first of the held-out cameras, each looking at a part of its picture that is not at the border."""
     at = torch.rand(views, 2, generator=torch.Generator().manual_seed(SEED))
-    return held_out(size)[:views].closer(torch.full((views,), NEAR), 0.25 + 0.5 * at)
+    return held_out(size, rig=rig)[:views].closer(torch.full((views,), NEAR), 0.25 + 0.5 * at)
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,16 @@ def kept(pictures: Comparison) -> dict[str, Any]:
 
 
 def fidelity(
-    source: Scene, target: Scene, *, size: int, views: int = VIEWS, resolution: int = 64
+    source: Scene, target: Scene, *, size: int, views: int = VIEWS, resolution: int = 64, rig: Rig = AROUND
 ) -> Fidelity:
-    """What `target` has kept of `source`.
+    """What `target` has kept of `source`, from where `rig` looks at both.
 
     size: side of the pictures in pixels. resolution: voxels a side for the solids; 0: leave them out.
     """
     ours, theirs = (functools.partial(scene.render, want=GEOMETRY) for scene in (target, source))
-    pictures = compare(ours, theirs, held_out(size, views))
+    pictures = compare(ours, theirs, held_out(size, views, rig))
     ours, theirs = (functools.partial(scene.render, want=SOLID) for scene in (target, source))
     with torch.no_grad():
         solids = solid_likeness(ours, theirs, resolution=resolution) if resolution else None
-    psnr_near = float(compare(ours, theirs, near(size)).scores.psnr.mean())
+    psnr_near = float(compare(ours, theirs, near(size, rig=rig)).scores.psnr.mean())
     return Fidelity(pictures, psnr_near, solids and solids.chamfer, solids and solids.iou)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from distill3d import files, machine, pictures, plugins
-from distill3d.camera import turntable
+from distill3d.camera import Cameras, turntable
 from distill3d.comparison import WHITE, against_photographs
 from distill3d.conversions.beyond import beyond
 from distill3d.conversions.centred import put_back
@@ -43,7 +43,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
     size = options.picture_size
     around = pictures.shoot(target, turntable(FRAMES, width=size, height=size))
     pictures.write_gif(run.path("turntable.gif"), around.over(WHITE))
-    measured = fidelity(source, target, size=options.size, resolution=options.resolution)
+    measured = fidelity(source, target, size=options.size, resolution=options.resolution, rig=parts.rig)
     report: dict[str, Any] = {
         "source": options.source,
         "from": files.kind_of(source),
@@ -60,6 +60,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
         "parameters": _parameters(target),
         **measured.summary(),
         **_progress(target),
+        "elevations_deg": [parts.rig.elevation_min_deg, parts.rig.elevation_max_deg],
         "warnings": list(beyond(parts.given, target)),
     }
     if report["from"] == report["to"] and report["parameters"] >= report["parameters_before"]:
@@ -68,7 +69,7 @@ def write_results(options: Any, run: Run, parts: Conversion, seconds: float) -> 
     if options.data is not None:
         report |= _against_truth(options, source, target)
         report["warnings"] += _strangers(report)
-    _write_comparison(run, report, source, target, options.size)
+    _write_comparison(run, report, source, target, held_out(options.size, rig=parts.rig))
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
     report |= machine.about(target.device)
     run.write_json("report.json", report)
@@ -93,9 +94,10 @@ def _progress(target: Scene) -> dict[str, Any]:
     }
 
 
-def _write_comparison(run: Run, report: dict[str, Any], source: Scene, target: Scene, size: int) -> None:
+def _write_comparison(
+    run: Run, report: dict[str, Any], source: Scene, target: Scene, cameras: Cameras
+) -> None:
     """Some views and the worst: the source's, the target's, and the difference."""
-    cameras = held_out(size)
     evenly = torch.linspace(0, len(cameras) - 1, SHOWN).round().long()
     chosen = torch.cat([evenly, torch.tensor([report["worst_view"]])])
     ours, theirs = (pictures.shoot(scene, cameras[chosen]).over(WHITE) for scene in (target, source))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from distill3d import files, lpips, machine, pictures
-from distill3d.camera import turntable
+from distill3d.camera import Cameras, turntable
 from distill3d.commands._progress import reading
 from distill3d.comparison import WHITE, against_photographs
 from distill3d.data import photographs
@@ -50,12 +50,19 @@ def write_results(
         "parameters": sum(p.numel() for p in student.parameters()),
     }
     dataset = open_dataset(options.data)
+    report["elevations_deg"] = _elevations(dataset.cameras(dataset.train))
     if dataset.test:
         report |= _on_test_views(options, run, student, dataset, judged_on)
     report["seconds_for_results"] = round(time.perf_counter() - begun, 2)
     report |= machine.about(student.device)
     run.write_json("report.json", report)
     _print(run, report, scene_file)
+
+
+def _elevations(cameras: Cameras) -> list[float]:
+    """The lowest and the highest camera, in degrees above the horizon of what they look at."""
+    upwards = torch.nn.functional.normalize(cameras.centres, dim=-1)[:, 2]
+    return [float(end.asin().rad2deg()) for end in upwards.clamp(-1, 1).aminmax()]
 
 
 def _on_test_views(

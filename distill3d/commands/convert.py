@@ -19,6 +19,7 @@ from distill3d.errors import UserError, given_by_user
 
 if TYPE_CHECKING:
     from distill3d.conversions.routes import Route
+    from distill3d.rig import Rig
     from distill3d.runs import Checkpoint, Run
     from distill3d.scene import Scene
     from distill3d.target import Target
@@ -52,6 +53,11 @@ class Options:
     size: int = 0
     """Side of the pictures in pixels, of lessons and of the report; 0: 128, or as large as those that the run
     in SRC was made from, to 256: fields that know more than smaller pictures can hold are jagged in them."""
+    lowest_deg: float | None = None
+    """The lowest camera of lessons and report, in degrees above the horizon; by default that of the pictures
+    that SRC's run was made from, or -35: a scene need not look right from where nobody has seen it."""
+    highest_deg: float | None = None
+    """The highest, by default that of the photographs, or 80."""
     even: bool = False
     """Draw all cameras and rays evenly, none of them because the copy was worst there."""
     resolution: int = 64
@@ -77,6 +83,8 @@ class Conversion(Parts):
     source: Scene
     """The same in the unit ball."""
     route: Route
+    rig: Rig
+    """From where both are looked at."""
     seconds: float
     """That the start took."""
 
@@ -126,6 +134,7 @@ def _resolve(options: Any) -> Any:
         views=options.views or preset.get("views", 4),
         rays=options.rays or preset.get("rays", 4096),
         size=options.size or _size_of(Path(options.source)),
+        **_elevations(options),
     )
 
 
@@ -146,6 +155,26 @@ def _size_of(source: Path) -> int:
     return min(max(run.get("options", {}).get("size", 0), SMALLEST), LARGEST)
 
 
+def _elevations(options: Any) -> dict[str, float]:
+    """The lowest and the highest camera, by those that the scene's run was made from."""
+    from distill3d.runs import read_json
+    from distill3d.teachers.scene import AROUND
+
+    report = Path(options.source) / "report.json"
+    known = read_json(report).get("elevations_deg") if report.is_file() else None
+    lowest, highest = known or (AROUND.elevation_min_deg, AROUND.elevation_max_deg)
+    chosen = {
+        "lowest_deg": lowest if options.lowest_deg is None else options.lowest_deg,
+        "highest_deg": highest if options.highest_deg is None else options.highest_deg,
+    }
+    if not -90 <= chosen["lowest_deg"] <= chosen["highest_deg"] <= 90:
+        raise UserError(
+            "the cameras stand from {lowest_deg:g} to {highest_deg:g} degrees above the horizon; expected "
+            "-90 <= --lowest-deg <= --highest-deg <= 90".format(**chosen)
+        )
+    return chosen
+
+
 def _target(options: Any) -> Target:
     """What the scene is to become, at the size that was asked for."""
     kind = plugins.load("targets", options.to, "kind of target", GRAMMAR.help)
@@ -156,6 +185,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     from distill3d import conversion, files
     from distill3d.conversions.centred import centred
     from distill3d.conversions.routes import KEPT, route
+    from distill3d.teachers.scene import AROUND
 
     begun = time.perf_counter()
     device = _device.device(options.device)
@@ -166,7 +196,10 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
     way = KEPT if kept else route(kind, options.to, wanted)
     with given_by_user():
         source = centred(given)
-        origin = conversion.Source(source)
+        rig = dataclasses.replace(
+            AROUND, elevation_min_deg=options.lowest_deg, elevation_max_deg=options.highest_deg
+        )
+        origin = conversion.Source(source, rig)
         pace = conversion.Pace(options.rays, options.views, options.size, not options.even)
         if checkpoint is None:
             print(f"{kind} to {options.to} by {way.name}: {way.reason}", flush=True)
@@ -175,7 +208,7 @@ def _build(options: Any, checkpoint: Checkpoint | None) -> Parts:
             of = plugins.load("representations", options.to, "kind of scene", GRAMMAR.help)
             student = of.from_state(checkpoint.state["student"]).to(device)
         lesson = conversion.lesson(origin, student, way, pace)
-    return Conversion(student, lesson, given, source, way, time.perf_counter() - begun)
+    return Conversion(student, lesson, given, source, way, rig, time.perf_counter() - begun)
 
 
 def _finish(options: Any, run: Run, parts: Any, seconds: float) -> None:

@@ -13,7 +13,7 @@ import trimesh
 
 from distill3d import files, machine, plugins
 from distill3d.commands._options import presets
-from distill3d.commands.convert import GRAMMAR, _size_of
+from distill3d.commands.convert import GRAMMAR, _elevations, _size_of
 from distill3d.representations.gaussians import Gaussians
 from distill3d.representations.voxels import Voxels
 from distill3d.viewer.properties import properties_of
@@ -188,6 +188,7 @@ def test_what_a_target_cannot_hold_is_said(distill3d: Run) -> None:
         (["SOURCE", "--to", "mesh", "--to.resolution", "1"], "resolution 1"),
         (["SOURCE", "--steps", "-1"], "--steps is -1"),
         (["SOURCE", "--size", "4"], "--size is 4"),
+        (["SOURCE", "--lowest-deg", "50", "--highest-deg", "20"], "from 50 to 20 degrees above the horizon"),
         (["EMPTY", "--to", "vm"], "the field is empty"),
         (["DATASET"], "data is a dataset and no scene; distill3d fit"),
         (["SOURCE", "--data", "nowhere"], "nowhere is not a folder"),
@@ -353,3 +354,14 @@ def test_pictures_are_as_large_as_those_that_a_source_was_made_from(
     if made_from is not None:
         (tmp_path / "run.json").write_text(json.dumps({"command": "fit", "options": {"size": made_from}}))
     assert _size_of(tmp_path) == size
+
+
+def test_cameras_stand_where_those_of_the_source_s_photographs_stood(tmp_path: Path) -> None:
+    def found(*flags: str) -> tuple[float, float]:
+        chosen = _elevations(GRAMMAR.from_command_line([str(tmp_path), *flags]))
+        return chosen["lowest_deg"], chosen["highest_deg"]
+
+    assert found() == (-35.0, 80.0)
+    (tmp_path / "report.json").write_text(json.dumps({"elevations_deg": [1.5, 71.0]}))
+    assert found() == (1.5, 71.0)
+    assert found("--lowest-deg", "-10") == (-10.0, 71.0)

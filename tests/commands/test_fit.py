@@ -12,6 +12,7 @@ import torch
 from distill3d import files, plugins
 from distill3d.commands._options import presets
 from distill3d.commands.fit import GRAMMAR, _build, _resolve
+from distill3d.data.dataset import open_dataset
 from distill3d.representations.gaussians import Gaussians
 from distill3d.teachers.images import Images
 from tests.commands.conftest import Said
@@ -39,6 +40,10 @@ def test_a_fit_leaves_a_scene_pictures_and_a_report(distill3d: Run, data: Path) 
     assert report["primitives"] == len(files.load("run").means)
     assert report["psnr_worst"] <= report["psnr"] and report["psnr_worst_view"].startswith("r_")
     assert report["test_size"] == [24, 20] and report["background"] == [1.0, 1.0, 1.0]
+    dataset = open_dataset(data)
+    x, y, z = dataset.cameras(dataset.train).centres.unbind(-1)
+    above = torch.atan2(z, torch.hypot(x, y)).rad2deg()
+    assert report["elevations_deg"] == pytest.approx([float(above.min()), float(above.max())], abs=1e-3)
 
 
 @pytest.mark.parametrize(
