@@ -64,3 +64,15 @@ def test_lessons_in_turn_each_have_a_run_of_their_own() -> None:
     assert first.seen == [(i, 4) for i in range(1, 5)] and second.seen == [(i, 6) for i in range(1, 7)]
     lessons.load_state_dict(lessons.state_dict())
     assert first.loaded == {"seen": 4} and second.loaded == {"seen": 6}
+
+
+@pytest.mark.parametrize(("steps", "of_the_first"), [(4, 2), (6, 3), (10, 3)])
+def test_a_lesson_before_the_last_may_have_a_longest_time(steps: int, of_the_first: int) -> None:
+    first, second = Noting(), Noting()
+    lessons = InTurn([(0.5, 1.0, first), (1.0, 1.0, second)], longest=3)
+    generator = torch.Generator().manual_seed(0)
+    for i in range(steps):
+        lessons(Scene(), Moment(i + 1, steps, generator))
+    left = steps - of_the_first
+    assert first.seen == [(i + 1, of_the_first) for i in range(of_the_first)]
+    assert second.seen == [(i + 1, left) for i in range(left)]
