@@ -115,7 +115,7 @@ def test_what_the_parts_refuse_is_said_before_a_folder_is_made(
 def test_a_folder_that_cannot_be_made_is_named(distill3d: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     flags = ["--prior", "blob", "--out", tmp_path / "file" / "run"]
-    assert "file/run: Not a directory; give a path" in _sentence(distill3d("generate", "x", *flags))
+    assert "file/run cannot be a folder, because" in _sentence(distill3d("generate", "x", *flags))
 
 
 def test_a_fault_of_the_program_is_one_line_and_debug_shows_where(
