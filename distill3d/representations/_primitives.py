@@ -116,11 +116,11 @@ class Primitives(Scene):
 
     def draw(self, values: Float[Tensor, "N C"], cameras: Cameras) -> Float[Tensor, "*B H W C"]:
         """W v = Σ w v: values drawn in the place of colours, premultiplied. No gradient."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} cannot draw values")
 
     def gather(self, maps: Float[Tensor, "*B H W C"], cameras: Cameras) -> Float[Tensor, "N C"]:
         """Wᵀ y = Σ w y over the pixels of all cameras, the adjoint of `draw`. No gradient."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} cannot gather")
 
     def _fresh_probe(self, cameras: Cameras) -> Tensor | None:
         """Zeros added to the projected primitives, whose gradient `grow` reads; None where it does not."""
