@@ -36,8 +36,8 @@ PICTURES_WEIGHT = 30.0
 CLOSER = 2.0
 """Primitives are looked at from so near, too: right from afar, they can be wrong there, as fields cannot."""
 ACTIVE = 0.5
-"""Share of the pictures that is drawn by what primitives were worst at. Fields lose by it: the hash grid of a
-chair, taught by Gaussians for 1000 steps, was 1.1 dB further from the photographs."""
+"""Share of the pictures that is drawn by what primitives were worst at. Fields, which see some pixels of
+each, were worse for it."""
 RAY_BYTES, PIXEL_BYTES = 70_000, 300
 """Memory for all that is known in a step of a ray's samples, and of a pixel of a picture of splats."""
 KEPT_BYTES = 2400
